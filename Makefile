@@ -1,0 +1,91 @@
+# Bloomery. One Makefile, not recursive; no file lists by hand.
+# `make help` lists the targets. BUILD=... and VARIANT=asan|fuzz choose another tree of objects.
+
+VARIANT ?=
+BUILD   ?= build$(if $(VARIANT),/$(VARIANT))
+PREFIX  ?= /usr/local
+DESTDIR ?=
+
+WANT     := libmicrohttpd sqlite3 libcjson libuv libcurl libarchive libelf libseccomp openssl zlib
+CC       ?= gcc
+WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wundef -Werror
+CPPFLAGS += -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DBLOOMERY_PREFIX='"$(PREFIX)"'
+HARDEN   := -fstack-protector-strong -fPIE -D_FORTIFY_SOURCE=2
+CFLAGS   ?= -O2 -g
+CFLAGS   += -std=gnu17 -pthread $(WARN)
+LDFLAGS  += -pthread -Wl,--as-needed
+ifeq ($(VARIANT),asan)
+CFLAGS   += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -O1
+LDFLAGS  += -fsanitize=address,undefined
+else ifeq ($(VARIANT),fuzz)
+CC       := clang
+CFLAGS   += -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -O1
+LDFLAGS  += -fsanitize=address,undefined
+else
+CFLAGS   += $(HARDEN)
+LDFLAGS  += -pie -Wl,-z,relro,-z,now
+endif
+LDLIBS    = -lmicrohttpd -lsqlite3 -lcjson -luv -lcurl -larchive -lelf -lseccomp -lcrypto -lz -lm
+
+obj       = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+LAYERS   := base docker schema workers daemon inspect client
+MAINS    := daemon/main.c inspect/inspect_main.c inspect/unpack_main.c client/main.c
+lib       = $(BUILD)/lib$(1).a
+PROGRAMS := $(BUILD)/bloomeryd $(BUILD)/bloomery $(BUILD)/bloomery-inspect $(BUILD)/bloomery-unpack
+
+.PHONY: all help
+all: $(PROGRAMS) ## build the daemon, the client and the helpers
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(BUILD)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+
+define layer
+$(call lib,$(1)): $(call obj,$(filter-out $(MAINS),$(wildcard $(1)/*.c)))
+	@mkdir -p $$(@D); rm -f $$@
+	ar rcs $$@ $$^
+endef
+$(foreach l,$(LAYERS),$(eval $(call layer,$(l))))
+
+$(BUILD)/bloomeryd: $(call obj,daemon/main.c) $(call lib,daemon) $(call lib,workers) $(call lib,docker) $(call lib,schema) $(call lib,base)
+$(BUILD)/bloomery: $(call obj,client/main.c) $(call lib,client) $(call lib,base)
+$(BUILD)/bloomery-inspect: $(call obj,inspect/inspect_main.c) $(call lib,inspect) $(call lib,base)
+$(BUILD)/bloomery-unpack: $(call obj,inspect/unpack_main.c) $(call lib,inspect) $(call lib,base)
+$(PROGRAMS):
+	$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
+
+# --- unit tests: tests/unit/test_X.c is one program; those in tests/unit/faked/ link tests/fakes/*.c before docker/ ---
+UNIT      := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*.c tests/unit/faked/*.c))
+TESTLIBS  := $(foreach l,daemon workers docker schema inspect client base,$(call lib,$(l)))
+$(call lib,fakes): $(call obj,$(wildcard tests/fakes/*.c))
+	@mkdir -p $(@D); rm -f $@
+	ar rcs $@ $^
+$(BUILD)/tests/unit/faked/%: $(BUILD)/obj/tests/unit/faked/%.o $(call lib,fakes) $(TESTLIBS)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) $^ $(LDLIBS) -lcmocka -o $@
+$(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(TESTLIBS)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) $^ $(LDLIBS) -lcmocka -o $@
+unit: $(UNIT) $(PROGRAMS) ## the unit tests (make build/tests/unit/test_X builds one)
+	@BUILD=$(BUILD) tests/run-unit $(UNIT)
+
+# --- fuzz targets: tests/fuzz/fuzz_X.c; without libFuzzer they replay files named on the command line ---
+FUZZ      := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
+ifeq ($(VARIANT),fuzz)
+$(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(TESTLIBS)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -fsanitize=fuzzer $^ $(LDLIBS) -o $@
+else
+$(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/tests/fuzz/replay.o $(TESTLIBS)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
+endif
+
+clean: ## remove build/
+	rm -rf build
+
+.PRECIOUS: $(BUILD)/obj/%.o
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
