@@ -1,0 +1,22 @@
+/*
+ * unpack.h - bloomery-unpack: read a crate's tarball, hold it against the
+ * limits, and unpack it. Runs without privileges in a process of its own; the
+ * bytes are hostile.
+ *
+ *     bloomery-unpack check   --max-bytes N --max-files N --max-path N --max-ratio N [--manifest-path P] < tarball
+ *     bloomery-unpack extract (the same)   with the destination folder as descriptor 3
+ *
+ * extract writes the crate to src/ and the root's .cargo/config.toml (or
+ * .cargo/config) to config/.cargo/config.toml; both folders lie in the destination
+ * and exist already. No other .cargo/config* is written anywhere.
+ *
+ * Exit 0 with, on standard output,
+ *     {"files","entries","bytes","root":"name-1.0" or "" (the single top folder that was taken off),
+ *      "manifests":[every Cargo.toml, at most 50],"lock":bool (Cargo.lock beside the chosen manifest or at the root),
+ *      "config":bool,"ignored_configs":[...],"toolchain_file":"rust-toolchain.toml" or null,
+ *      "vendor":bool (a folder vendor/ at the root), "skipped":n (AppleDouble and the like)}
+ * exit 3 when the tarball is refused:
+ *     {"error_kind":"bad_source"|"too_large","message","hint"}
+ * anything else is a failure of the server's.
+ */
+#pragma once
