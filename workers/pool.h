@@ -14,6 +14,8 @@
 #include "schema/store.h"
 #include "workers/profile.h"
 
+#include <sys/types.h>
+
 struct pool;
 
 struct pool_config {

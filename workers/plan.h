@@ -1,0 +1,62 @@
+/*
+ * plan.h - what will be built, decided before any project code runs. Pure:
+ * no I/O, no Engine.
+ *
+ * Inputs are the profile, the job's options and what cargo says of the crate:
+ * `cargo config get` (of the tarball's root .cargo/config.toml) and `cargo
+ * metadata --no-deps`. The container's layout is fixed:
+ *
+ *     /work/src     the crate           /work/cargo   CARGO_HOME
+ *     /work/target  CARGO_TARGET_DIR    /work/home, /work/tmp
+ *     /bloomery/profile, /bloomery/steps: data of the server, read-only
+ */
+#pragma once
+
+#include "base/err.h"
+#include "base/json.h"
+#include "workers/profile.h"
+
+/* What is kept of the crate's own cargo configuration. */
+struct cargo_config {
+    char *toml;         /* goes to $CARGO_HOME/config.toml; "" if nothing is kept */
+    char **rustflags;   /* --cfg, --check-cfg, -C target-feature=: allowed ones, NULL-terminated */
+    char **warnings;    /* one a dropped key, for people; NULL-terminated */
+    bool replaces_registry; /* [source.crates-io] is replaced by something inside the tarball: nothing is fetched */
+};
+
+/* config: the JSON of `cargo config get --format json` or NULL. Keeps [source] whose directory or local-registry lies
+ * inside the tarball, [patch] with paths inside it, and of rustflags (build.rustflags, target.T.rustflags for the
+ * profile's target) --cfg, --check-cfg and target features on the profile's `features` list. Paths become absolute
+ * beneath /work/src. Everything else is dropped with a warning that names the key. */
+void cargo_config_filter(const struct profile *p, const cJSON *config, struct cargo_config *ret);
+void cargo_config_clear(struct cargo_config *c);
+
+struct plan_output {
+    char *name;      /* the artifact's: "hello-world.wasm" */
+    char *file;      /* beneath /work/target: "wasm32-wasip1/release/hello-world.wasm" */
+    const char *kind; /* wasm | elf | ar: which inspector and contract */
+    bool is_bin;
+};
+
+struct plan {
+    char *crate_name, *crate_version;
+    char *manifest;              /* /work/src/... of the package */
+    char **cargo;                /* argv, NULL-terminated: "cargo", "build", ... */
+    char **env;                  /* KEY=VALUE, NULL-terminated: all that cargo gets beyond PATH */
+    struct plan_output *outputs; /* primary first; at least one */
+    size_t outputs_count;
+    bool needs_fetch;            /* there are dependencies that the tarball does not bring */
+    char **exports;              /* [package.metadata.bloomery] exports: wanted besides the contract's; NULL-terminated */
+    char **warnings;             /* NULL-terminated */
+};
+
+/*
+ * metadata: of cargo metadata --no-deps --format-version 1. Picks the package (option package; else that of
+ * manifest_path; else the root package; else the only member; else the only member that gives what the profile
+ * prefers; else ERR_BAD_SOURCE listing the members), the targets (option bin, else the profile's `prefer`), checks features
+ * and cargo_profile's name, applies [package.metadata.bloomery] defaults (options given by the caller win). ERR_BAD_SOURCE names what there is; ERR_DEPENDENCY for
+ * git or foreign-registry dependencies ("vendor them"). A lib whose kind is only "lib" is built as cdylib by
+ * `cargo rustc --lib --crate-type cdylib`. */
+int plan_make(const struct profile *p, const cJSON *options, const cJSON *metadata, const struct cargo_config *config,
+              struct plan *ret, struct err *err);
+void plan_clear(struct plan *p);
