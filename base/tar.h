@@ -9,7 +9,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* --- writing: reproducible (no owner, no time but the one given) --- */
+#define TAR_TIME 1153704088 /* 2006-07-24T01:21:28Z, the time of every file that is packed or unpacked, as cargo does */
+#define TAR_MAX_HEADERS (4 * 1024 * 1024)     /* bytes of one entry's headers: long names, pax records, sparse maps */
+#define TAR_RATIO_FROM (INT64_C(16) << 20)    /* the ratio of smaller archives is nobody's concern */
+
+/* --- writing: reproducible (no owner, no time but TAR_TIME) --- */
 enum tar_filter { TAR_PLAIN, TAR_GZIP, TAR_ZSTD };
 struct tar_writer;
 int tar_writer_open(int fd, enum tar_filter filter, struct tar_writer **ret, struct err *err);
@@ -25,11 +29,15 @@ struct tar_entry {
     const char *path;   /* as it stands in the archive; borrowed until the next call */
     const char *target; /* of a link, else NULL */
     enum tar_type type;
-    int64_t size;
+    int64_t size; /* logical: holes of a sparse file count, and are read as zeros */
     mode_t mode;
 };
 struct tar_reader;
 int tar_reader_open(int fd, struct tar_reader **ret, struct err *err); /* ERR_BAD_SOURCE: not an archive, and what it is */
+/* From here on: all bytes that decompression makes (headers, padding, what follows the end), and how many for each
+ * byte of the file behind fd. Passing one is ERR_TOO_LARGE from any call below. 0 is no limit. */
+void tar_reader_limit(struct tar_reader *r, int64_t max_bytes, int64_t max_ratio);
+/* A reader that failed stays failed. TAR_END only after the end marker, with nothing but zeros behind it. */
 enum { TAR_END = 1 };
 int tar_next(struct tar_reader *r, struct tar_entry *ret, struct err *err); /* TAR_END */
 /* The entry's bytes; *ret_len 0 at its end. */
