@@ -19,26 +19,32 @@
 /* How often a folder that is not empty after its removal is read again. */
 #define MAX_REREADS 3
 
+/* An existing folder is fine, also where making one would be refused for another reason (EROFS, EACCES). */
+static int make_folder(const char *path, mode_t mode, struct err *err)
+{
+    struct stat st;
+
+    if (mkdir(path, mode) == 0)
+        return 0;
+    int sys = errno;
+    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+        return 0;
+    return err_sys(err, ERR_INTERNAL, sys == EEXIST ? ENOTDIR : sys, "cannot make folder %s", path);
+}
+
 int fs_mkdirs(const char *path, mode_t mode, struct err *err)
 {
     AUTO(char_p) char *p = mem_strdup(path);
-    struct stat st;
 
     for (char *s = p + 1; *p && *s; s++) {
         if (*s != '/' || s[-1] == '/')
             continue;
         *s = '\0';
-        if (mkdir(p, mode) < 0 && errno != EEXIST && access(p, F_OK) < 0)
-            return err_sys(err, ERR_INTERNAL, errno, "cannot make folder %s", p);
+        if (make_folder(p, mode, err) < 0)
+            return -1;
         *s = '/';
     }
-    if (mkdir(p, mode) < 0 && errno != EEXIST && access(p, F_OK) < 0)
-        return err_sys(err, ERR_INTERNAL, errno, "cannot make folder %s", p);
-    if (stat(p, &st) < 0)
-        return err_sys(err, ERR_INTERNAL, errno, "cannot make folder %s", p);
-    if (!S_ISDIR(st.st_mode))
-        return err_sys(err, ERR_INTERNAL, ENOTDIR, "cannot make folder %s", p);
-    return 0;
+    return make_folder(p, mode, err);
 }
 
 int fs_read(const char *path, size_t max, struct buf *ret, struct err *err)
