@@ -40,7 +40,9 @@ struct param {
  * sorted keys, defaults left out. In a group of several profiles a key like
  * "ao.memory" is meant for profile ao only; for one profile the bare key is enough.
  * `params` holds what is left when profile, source, wait and label.* were taken
- * out. ERR_BAD_REQUEST names the parameter, what was wrong and what is allowed. The caller owns *ret.
+ * out. Lists are arrays, env.NAME becomes {"env":{"NAME":"value"}}, trial=off becomes "trial":false. A key with another
+ * profile's prefix is skipped when in_group: the caller checks that the prefix is one of the group's.
+ * ERR_BAD_REQUEST names the parameter, what was wrong and what is allowed. The caller owns *ret.
  */
 int profile_options(const struct profile *p, const struct param *params, size_t count, bool in_group, cJSON **ret,
                     struct err *err);
@@ -48,3 +50,14 @@ int profile_options(const struct profile *p, const struct param *params, size_t 
 /* The JSON of /v1/profiles/{name}: name, title, target, toolchain (the pin), options with their types, defaults and docs
  * (common ones too), limits, primary and side artifacts, host. Without `available`: the caller adds it. */
 cJSON *profile_describe(const struct profile *p);
+
+/* --- between profile.c and profile_options.c --- */
+
+/* True if a common option has this name: a profile's own may not. */
+bool profile_options_reserved(const char *name);
+
+/* Check the declaration of one option of a profile's own, its default included. ERR_BAD_REQUEST names the field. */
+int profile_options_declared(const char *name, const cJSON *declared, struct err *err);
+
+/* {"NAME":{"type","default","values","min","max","doc","scope":"common"|"profile"}}; the caller owns it. */
+cJSON *profile_options_describe(const struct profile *p);

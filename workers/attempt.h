@@ -1,0 +1,48 @@
+/*
+ * attempt.h - one run of one job: what the steps of its life share. Belongs to
+ * the worker's thread, but for `stop`.
+ */
+#pragma once
+
+#include "docker/engine.h"
+#include "schema/store.h"
+#include "workers/cgroup.h"
+#include "workers/images.h"
+#include "workers/joblog.h"
+#include "workers/plan.h"
+#include "workers/pool.h"
+#include "workers/profile.h"
+#include "workers/work.h"
+
+#include <stdatomic.h>
+
+enum stop { STOP_NONE, STOP_CANCEL, STOP_INTERRUPT };
+
+struct attempt {
+    /* given by the pool */
+    const struct pool_config *cfg;
+    struct limits limits; /* the server's with the profile's overrides */
+    enum work_mode work_mode;
+    const struct profile *profile;
+    struct store *store;
+    struct engine *engine;
+    struct engine_info info;
+    const struct job *job;
+    uid_t build_uid; /* what the project's code runs as */
+    uid_t other_uid; /* what holds the container, inspects and tries: the build cannot touch its processes */
+    atomic_int *stop; /* enum stop, set by other threads */
+
+    /* made on the way */
+    char run[ULID_SIZE + 12]; /* "JOB-ATTEMPT" */
+    struct joblog *log;
+    struct work work;
+    struct cgroup cgroup;
+    struct image image;
+    char container[ENGINE_ID_SIZE]; /* the build container, "" if there is none */
+    struct plan plan;
+    char *lock_file;  /* beneath the work file system; NULL: none */
+    char lock_hash[SHA256_HEX_SIZE]; /* of the uploaded one */
+    const char *lock; /* uploaded | resolved | none */
+    int64_t bytes_written;
+    struct job result; /* phases, warnings, artifacts, error: what the store gets at the end */
+};

@@ -1,0 +1,43 @@
+/*
+ * step.h - run one command of a job in a container and follow it to its end:
+ * its output goes to the job's log (or is kept), and cancel, deadlines and
+ * limits end it by killing the container from outside.
+ */
+#pragma once
+
+#include "workers/attempt.h"
+
+struct step {
+    const char *name;            /* build | fetch | trial ...: container name and messages */
+    const char *const *command;  /* NULL-terminated */
+    const char *const *env;      /* NULL-terminated, or NULL */
+    uid_t uid;
+    int64_t seconds;             /* wall time */
+    int64_t cpu_seconds;         /* of the whole attempt so far, 0: no limit */
+    struct buf *out;             /* if set, standard output is kept here instead of logged */
+    size_t out_max;              /* ... and may not be longer */
+};
+
+/* How a step ended, when the Engine did its part. */
+enum step_end { STEP_EXITED, STEP_CANCELED, STEP_INTERRUPTED, STEP_TIMED_OUT, STEP_CPU_LIMIT, STEP_DISK_LIMIT, STEP_TOO_MUCH_OUTPUT };
+
+struct step_result {
+    enum step_end end;
+    int exit_code;     /* of STEP_EXITED */
+    bool disk_was_full; /* the work folder reached its limit at some time */
+    int64_t oom_kills; /* in this step */
+};
+
+/* The container that holds the build: started idle, as other_uid, without network. Fills a->container. */
+int step_hold(struct attempt *a, struct err *err);
+
+/* Run a command in it. After anything but STEP_EXITED the container is dead. */
+int step_exec(struct attempt *a, const struct step *step, struct step_result *ret, struct err *err);
+
+/* Run a command in a container of its own, made from `spec` (command, env, user and labels are filled in here),
+ * and remove it. */
+int step_run(struct attempt *a, const struct step *step, struct engine_spec *spec, struct step_result *ret,
+             struct err *err);
+
+/* Kill and remove the build container; also the last process that a build left behind is gone then. */
+int step_release(struct attempt *a, struct err *err);

@@ -1,0 +1,67 @@
+/* unpack.c - see unpack.h. */
+#include "workers/unpack.h"
+
+#include "base/proc.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+enum { EXIT_REFUSED = 3, MAX_ANSWER = 256 << 10 };
+
+int unpack_run(const char *helper_dir, int fd, int dir_fd, const struct limits *limits, const char *manifest_path,
+               uid_t uid, cJSON **ret_facts, struct err *err)
+{
+    AUTO(char_p) char *program = mem_printf("%s/bloomery-unpack", helper_dir);
+    AUTO(char_p) char *bytes = mem_printf("%lld", (long long)limits->max_unpacked_bytes);
+    AUTO(char_p) char *files = mem_printf("%lld", (long long)limits->max_files);
+    AUTO(char_p) char *path = mem_printf("%lld", (long long)limits->max_path_bytes);
+    AUTO(char_p) char *ratio = mem_printf("%lld", (long long)limits->max_ratio);
+    const char *argv[] = {program,       dir_fd >= 0 ? "extract" : "check",
+                          "--max-bytes", bytes,
+                          "--max-files", files,
+                          "--max-path",  path,
+                          "--max-ratio", ratio,
+                          NULL,          NULL,
+                          NULL};
+    AUTO(buf) struct buf out = {0};
+    AUTO(buf) struct buf errors = {0};
+    AUTO(json) cJSON *answer = NULL;
+    struct proc p = PROC_INIT;
+    int status;
+
+    if (manifest_path) {
+        argv[10] = "--manifest-path";
+        argv[11] = manifest_path;
+    }
+    if (lseek(fd, 0, SEEK_SET) < 0)
+        return err_sys(err, ERR_INTERNAL, errno, "cannot rewind the tarball");
+    p.argv = argv;
+    p.stdin_fd = fd;
+    p.dir_fd = dir_fd;
+    p.out = &out;
+    p.out_max = MAX_ANSWER;
+    p.errors = &errors;
+    p.uid = uid;
+    p.gid = uid;
+    p.seconds = limits->inspect_seconds * 4;
+    p.cpu_seconds = limits->inspect_seconds;
+    int r = proc_run(&p, &status, err);
+    if (r < 0)
+        return -1;
+    if (r == PROC_TIMED_OUT || status == 128 + 24 /* SIGXCPU */)
+        return err_set(err, ERR_TOO_LARGE, "reading the tarball took more than inspect_seconds (%lld)",
+                       (long long)limits->inspect_seconds);
+    if (r > 0 || (status != 0 && status != EXIT_REFUSED))
+        return err_set(err, ERR_INTERNAL, "bloomery-unpack failed (%d): %.120s", status, errors.p ? errors.p : "");
+    if (json_parse(out.p ? out.p : "", out.len, "bloomery-unpack's answer", &answer, err) < 0) {
+        err->kind = ERR_INTERNAL;
+        return -1;
+    }
+    if (status == EXIT_REFUSED) {
+        enum err_kind kind = err_from_name(json_str(answer, "error_kind", ""));
+        err_set(err, kind == ERR_NONE ? ERR_BAD_SOURCE : kind, "%s", json_str(answer, "message", "the tarball was refused"));
+        return err_hint(err, "%s", json_str(answer, "hint", ""));
+    }
+    *ret_facts = STEAL(answer);
+    return 0;
+}
