@@ -50,6 +50,16 @@ $(call lib,$(1)): $(call obj,$(filter-out $(MAINS),$(wildcard $(1)/*.c)))
 endef
 $(foreach l,$(LAYERS),$(eval $(call layer,$(l))))
 
+# --- the migrations are compiled in ---
+MIGRATIONS := $(sort $(wildcard schema/[0-9]*.sql))
+$(BUILD)/gen/migrations.c: $(MIGRATIONS) schema/embed.awk
+	@mkdir -p $(@D)
+	awk -f schema/embed.awk $(MIGRATIONS) > $@.new && mv $@.new $@
+$(BUILD)/obj/schema/migrations.o: $(BUILD)/gen/migrations.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+$(call lib,schema): $(BUILD)/obj/schema/migrations.o
+
 $(BUILD)/bloomeryd: $(call obj,daemon/main.c) $(call lib,daemon) $(call lib,workers) $(call lib,docker) $(call lib,schema) $(call lib,base)
 $(BUILD)/bloomery: $(call obj,client/main.c) $(call lib,client) $(call lib,base)
 $(BUILD)/bloomery-inspect: $(call obj,inspect/inspect_main.c) $(call lib,inspect) $(call lib,base)

@@ -27,7 +27,12 @@
 struct store;
 struct store_reader;
 
-/* Open or create, and bring to the newest schema; refuses (ERR_UNAVAILABLE) a newer one, naming both versions.
+/* Every failure of a write says whose it was: ERR_ENGINE is the server's own disk or memory (nothing of the call was
+ * stored, the store lives on and may be asked again), ERR_INTERNAL a bug. Texts that are too long are cut: error
+ * messages, hints and reasons at 2 KiB, log excerpts at 16 KiB, warnings at 1 KiB. */
+
+/* Open or create, and bring to the newest schema; refuses (ERR_UNAVAILABLE) a newer one, naming both versions, and
+ * another program's database. The path's folder must exist.
  * Starts the writer thread. */
 int store_open(const char *path, struct store **ret, struct err *err);
 void store_free(struct store *s); /* finishes what waits, checkpoints */
@@ -87,6 +92,7 @@ struct job {
     int64_t created_at, started_at, finished_at;
     int64_t not_before; /* a server's own failure waits until then */
     int attempt;        /* 0 before the first run */
+    int uncounted_attempts; /* of `attempt`, how many do not count against max_attempts (restarts of the daemon) */
     bool cancel_requested;
     char *wait_reason; /* why it waits again, for queue.reason; or NULL */
     struct job_toolchain toolchain;
@@ -147,11 +153,14 @@ struct job_facts {
     const struct job_toolchain *toolchain;
 };
 int store_set_facts(struct store *s, const char *id, int attempt, const struct job_facts *facts, struct err *err);
+/* A text that the job has already is not added again; at most 200 are kept, the last of them saying that there were more. */
 int store_add_warning(struct store *s, const char *id, int attempt, const char *text, struct err *err);
 
 /* The end of an attempt, in one transaction. `result` carries state SUCCEEDED, FAILED or CANCELED, error, phases,
  * warnings (appended), resources and artifacts; the rest of it is ignored. STORE_STALE as above. A job whose cancel
- * was requested in the meantime and that succeeded stays succeeded. */
+ * was requested in the meantime and that succeeded stays succeeded. FAILED and CANCELED without an error get the kind
+ * internal and canceled. CPU seconds and bytes written are added to those of earlier attempts, peak memory is the
+ * highest. Artifact names are unique within a job. */
 int store_finish(struct store *s, const char *id, int attempt, const struct job *result, struct err *err);
 
 /* Back into the queue after a failure of the server's own, or at shutdown; not before `not_before`. The reason is shown
@@ -160,7 +169,8 @@ int store_finish(struct store *s, const char *id, int attempt, const struct job 
 int store_requeue(struct store *s, const char *id, int attempt, const char *reason, int64_t not_before,
                   bool count_attempt, const struct job *result, struct err *err);
 
-/* At start: put every job that was running back into the queue. *ret_count: how many. */
+/* At start: put every job that was running back into the queue, that attempt not counted. *ret_count: how many. One
+ * whose cancel was requested becomes canceled. */
 int store_recover(struct store *s, int64_t *ret_count, struct err *err);
 
 /* 0: it was queued and is canceled now. STORE_STALE: it runs, cancel_requested is set: tell its worker.
@@ -170,7 +180,7 @@ int store_cancel(struct store *s, const char *id, struct err *err);
 /* --- keeping house --- */
 
 /* Delete finished jobs older than `before`; at most `max`. *ret_ids: the ids deleted, NULL-terminated list, the
- * caller frees with store_ids_free. Blobs and sources that nobody refers to are found with store_referenced. */
+ * caller frees with store_ids_free. A source goes with its last job. Blobs and sources that nobody refers to are found with store_referenced. */
 int store_expire(struct store *s, int64_t before, int max, char ***ret_ids, struct err *err);
 void store_ids_free(char **ids);
 int store_forget_keys(struct store *s, int64_t before, struct err *err); /* old Idempotency-Keys */
@@ -187,7 +197,7 @@ struct job_filter {
     const char *before_id;     /* cursor: ids below this one; NULL: from the newest */
     int limit;
 };
-/* Newest first. Artifacts come without metadata, contract and trial. *ret_more: there are older ones. */
+/* Newest first; limit is held to 1..1000. Artifacts come without metadata, contract and trial. *ret_more: there are older ones. */
 int store_list(struct store_reader *r, const struct job_filter *f, struct job ***ret, size_t *ret_count, bool *ret_more,
                struct err *err);
 void store_list_free(struct job **jobs, size_t count);
@@ -197,6 +207,7 @@ struct queue_place {
     double eta_seconds;  /* from the median of recent jobs of the same profile and the slots; <0: not known */
     int64_t running;     /* jobs running now */
 };
+/* STORE_NONE: no such job, or it does not wait. */
 int store_queue_place(struct store_reader *r, const char *id, int slots, struct queue_place *ret, struct err *err);
 
 struct store_counts {
