@@ -1,0 +1,492 @@
+/*
+ * profile.c - loads profiles and holds every field of profile.json to
+ * schema/profile.schema.json, so that a broken one fails at start and not in a
+ * job. A set is read-only once loaded; its count is atomic. See profile.h.
+ */
+#include "workers/profile.h"
+
+#include "base/buf.h"
+#include "base/fs.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <math.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define MAX_FILE (1 << 20)
+#define MAX_PROFILES 256
+
+struct profiles {
+    atomic_int refs;
+    struct profile **list; /* sorted by name */
+    size_t count;
+};
+
+/* --- one profile.json --- */
+
+enum field_type { TEXT, BOOL, NUMBER, TEXTS, OBJECT, OBJECTS, TEXT_MAP };
+
+static const char *const field_words[] = {"a text",    "true or false",     "a whole number above 0", "a list of texts",
+                                          "an object", "a list of objects", "an object of texts"};
+
+struct field {
+    const char *key;
+    enum field_type type;
+    bool required;
+};
+
+static const struct field profile_fields[] = {
+    {"name", TEXT, true},       {"title", TEXT, true},       {"target", TEXT, true},     {"toolchain", TEXT, true},
+    {"prefer", TEXTS, true},    {"outputs", TEXT_MAP, true}, {"artifact", OBJECT, true}, {"rustflags", TEXTS, false},
+    {"env", TEXT_MAP, false},   {"features", TEXTS, false},  {"options", OBJECT, false}, {"limits", OBJECT, false},
+    {"contract", OBJECT, true}, {"trial", OBJECT, false},    {"hints", OBJECTS, false},  {"$schema", TEXT, false},
+};
+
+static const struct field artifact_fields[] = {{"kind", TEXT, true}, {"suffix", TEXT, false}};
+
+static const struct field contract_fields[] = {
+    {"host", TEXT, true},          {"imports", TEXTS, false},         {"exports", TEXTS, false},
+    {"exports_any", TEXTS, false}, {"exports_function", BOOL, false}, {"memory", OBJECT, false},
+    {"type", TEXTS, false},        {"interp", BOOL, false},           {"needed", TEXTS, false},
+    {"executable", BOOL, false},
+};
+
+static const struct field memory_fields[] = {{"exported", BOOL, false}, {"imported", BOOL, false}};
+
+static const struct field trial_fields[] = {
+    {"host", TEXT, true},       {"image", TEXT, true},           {"command", TEXTS, true},
+    {"seconds", NUMBER, false}, {"memory_bytes", NUMBER, false}, {"skip_imports_other_than", TEXTS, false},
+};
+
+static const struct field hint_fields[] = {{"match", TEXT, true}, {"hint", TEXT, true}};
+
+static bool texts_only(const cJSON *parent)
+{
+    const cJSON *v;
+
+    cJSON_ArrayForEach(v, parent) if (!cJSON_IsString(v)) return false;
+    return true;
+}
+
+static bool has_type(const cJSON *v, enum field_type type)
+{
+    const cJSON *item;
+
+    switch (type) {
+    case TEXT:
+        return cJSON_IsString(v);
+    case BOOL:
+        return cJSON_IsBool(v);
+    case NUMBER:
+        return cJSON_IsNumber(v) && v->valuedouble >= 1 && v->valuedouble <= 9007199254740991.0 &&
+               floor(v->valuedouble) == v->valuedouble;
+    case TEXTS:
+        return cJSON_IsArray(v) && texts_only(v);
+    case OBJECT:
+        return cJSON_IsObject(v);
+    case OBJECTS:
+        if (!cJSON_IsArray(v))
+            return false;
+        cJSON_ArrayForEach(item, v) if (!cJSON_IsObject(item)) return false;
+        return true;
+    case TEXT_MAP:
+        return cJSON_IsObject(v) && texts_only(v);
+    }
+    return false;
+}
+
+/* Every key is known and of its type, none twice, none of the required ones is missing. `where` ends in '.' or is "".
+ */
+static int check_fields(const cJSON *obj, const char *where, const struct field *fields, size_t n, struct err *err)
+{
+    const cJSON *v;
+
+    cJSON_ArrayForEach(v, obj)
+    {
+        size_t i = 0;
+        while (i < n && strcmp(fields[i].key, v->string) != 0)
+            i++;
+        if (i == n)
+            return err_set(err, ERR_BAD_REQUEST, "%s%s is not known", where, v->string);
+        if (cJSON_GetObjectItemCaseSensitive(obj, v->string) != v)
+            return err_set(err, ERR_BAD_REQUEST, "%s%s is there twice", where, v->string);
+        if (!has_type(v, fields[i].type))
+            return err_set(err, ERR_BAD_REQUEST, "%s%s must be %s", where, v->string, field_words[fields[i].type]);
+    }
+    for (size_t i = 0; i < n; i++)
+        if (fields[i].required && !cJSON_GetObjectItemCaseSensitive(obj, fields[i].key))
+            return err_set(err, ERR_BAD_REQUEST, "%s%s is missing", where, fields[i].key);
+    return 0;
+}
+
+static bool one_of(const char *s, const char *const *words, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(s, words[i]) == 0)
+            return true;
+    return false;
+}
+
+static bool name_ok(const char *s)
+{
+    size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-");
+
+    return n >= 1 && n <= 32 && s[n] == '\0' && s[0] != '-';
+}
+
+static bool word_ok(const char *s)
+{
+    size_t n = strlen(s);
+
+    for (size_t i = 0; i < n; i++)
+        if (!isalnum((unsigned char)s[i]) && !strchr("_-.", s[i]))
+            return false;
+    return n >= 1 && n <= 64 && s[0] != '-' && s[0] != '.';
+}
+
+/* "{name}.wasm": a file name with {name} or {lib} once, and nothing that leaves the folder. */
+static bool pattern_ok(const char *s)
+{
+    const char *mark = strchr(s, '{');
+
+    if (!mark || (strncmp(mark, "{name}", 6) != 0 && strncmp(mark, "{lib}", 5) != 0) || strlen(s) > 64)
+        return false;
+    return !strchr(mark + 1, '{') && !strchr(s, '/') && !strstr(s, "..");
+}
+
+static int check_outputs(const cJSON *json, struct err *err)
+{
+    static const char *const types[] = {"bin", "cdylib", "staticlib"};
+    static const char *const kinds[] = {"wasm", "elf", "ar"};
+    const cJSON *v, *outputs = json_obj(json, "outputs"), *prefer = json_arr(json, "prefer");
+    const cJSON *artifact = json_obj(json, "artifact");
+
+    if (check_fields(artifact, "artifact.", artifact_fields, COUNT(artifact_fields), err) < 0)
+        return -1;
+    if (!one_of(json_str(artifact, "kind", ""), kinds, COUNT(kinds)))
+        return err_set(err, ERR_BAD_REQUEST, "artifact.kind must be wasm, elf or ar");
+    const char *suffix = json_str(artifact, "suffix", "");
+    if (*suffix && (suffix[0] != '.' || !word_ok(suffix + 1)))
+        return err_set(err, ERR_BAD_REQUEST, "artifact.suffix must be empty or like .wasm");
+    cJSON_ArrayForEach(v, outputs)
+    {
+        if (!one_of(v->string, types, COUNT(types)))
+            return err_set(err, ERR_BAD_REQUEST, "outputs.%s is not known", v->string);
+        if (!pattern_ok(v->valuestring))
+            return err_set(err, ERR_BAD_REQUEST, "outputs.%s must be a file name with {name} or {lib}", v->string);
+    }
+    if (cJSON_GetArraySize(prefer) == 0)
+        return err_set(err, ERR_BAD_REQUEST, "prefer is empty");
+    cJSON_ArrayForEach(v, prefer) if (!json_str(outputs, v->valuestring, NULL)) return err_set(
+        err, ERR_BAD_REQUEST, "prefer names %s, which outputs does not have", v->valuestring);
+    return 0;
+}
+
+static int check_build(const cJSON *json, struct err *err)
+{
+    const cJSON *v;
+
+    cJSON_ArrayForEach(
+        v,
+        json_arr(
+            json,
+            "rustflags")) if (!*v->valuestring ||
+                              strchr(
+                                  v->valuestring,
+                                  '\x1f')) return err_set(err, ERR_BAD_REQUEST,
+                                                          "rustflags has an empty flag or one with a unit separator");
+    cJSON_ArrayForEach(v, json_arr(json, "features")) if (!word_ok(v->valuestring)) return err_set(
+        err, ERR_BAD_REQUEST, "features: %s is not the name of a target feature", v->valuestring);
+    cJSON_ArrayForEach(v, json_obj(json, "env"))
+    {
+        size_t n = strspn(v->string, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_");
+        if (n == 0 || v->string[n] || isdigit((unsigned char)v->string[0]))
+            return err_set(err, ERR_BAD_REQUEST, "env.%s is not the name of a variable", v->string);
+    }
+    cJSON_ArrayForEach(v, json_obj(json, "options"))
+    {
+        if (strspn(v->string, "abcdefghijklmnopqrstuvwxyz0123456789_") != strlen(v->string) || !*v->string ||
+            strlen(v->string) > 32)
+            return err_set(err, ERR_BAD_REQUEST, "options.%s: a name has a-z, 0-9 and _, at most 32", v->string);
+        if (profile_options_reserved(v->string))
+            return err_set(err, ERR_BAD_REQUEST, "options.%s is the name of a common option", v->string);
+        if (!cJSON_IsObject(v))
+            return err_set(err, ERR_BAD_REQUEST, "options.%s must be an object", v->string);
+        if (profile_options_declared(v->string, v, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int check_limits(const cJSON *json, struct limits *limits, struct err *err)
+{
+    static const struct {
+        const char *name;
+        size_t offset;
+    } known[] = {
+#define X(name, value, what) {#name, offsetof(struct limits, name)},
+        LIMITS(X)
+#undef X
+    };
+    const cJSON *v;
+
+    cJSON_ArrayForEach(v, json_obj(json, "limits"))
+    {
+        size_t i = 0;
+        while (i < COUNT(known) && strcmp(known[i].name, v->string) != 0)
+            i++;
+        if (i == COUNT(known))
+            return err_set(err, ERR_BAD_REQUEST, "limits.%s is not known", v->string);
+        if (!has_type(v, NUMBER))
+            return err_set(err, ERR_BAD_REQUEST, "limits.%s must be %s", v->string, field_words[NUMBER]);
+        *(int64_t *)(void *)((char *)limits + known[i].offset) = (int64_t)v->valuedouble;
+    }
+    return 0;
+}
+
+static int check_contract(const cJSON *json, struct err *err)
+{
+    static const char *const wasm_only[] = {"imports", "exports", "exports_any", "exports_function", "memory"};
+    static const char *const elf_only[] = {"type", "interp", "needed", "executable"};
+    static const char *const elf_types[] = {"exec", "dyn", "rel"};
+    const cJSON *v, *c = json_obj(json, "contract");
+    const char *kind = json_str(json_obj(json, "artifact"), "kind", "");
+
+    if (check_fields(c, "contract.", contract_fields, COUNT(contract_fields), err) < 0)
+        return -1;
+    cJSON_ArrayForEach(v, c)
+    {
+        if (strcmp(kind, "wasm") != 0 && one_of(v->string, wasm_only, COUNT(wasm_only)))
+            return err_set(err, ERR_BAD_REQUEST, "contract.%s is a rule for wasm, not for %s", v->string, kind);
+        if (strcmp(kind, "elf") != 0 && one_of(v->string, elf_only, COUNT(elf_only)))
+            return err_set(err, ERR_BAD_REQUEST, "contract.%s is a rule for elf, not for %s", v->string, kind);
+    }
+    cJSON_ArrayForEach(v, json_arr(c, "imports"))
+    {
+        const char *star = strchr(v->valuestring, '*');
+        if (!*v->valuestring || (star && star[1]))
+            return err_set(err, ERR_BAD_REQUEST, "contract.imports: %s must have its * at the end", v->valuestring);
+    }
+    cJSON_ArrayForEach(v, json_arr(c, "type")) if (!one_of(v->valuestring, elf_types, COUNT(elf_types))) return err_set(
+        err, ERR_BAD_REQUEST, "contract.type: %s is not exec, dyn or rel", v->valuestring);
+    return check_fields(json_obj(c, "memory"), "contract.memory.", memory_fields, COUNT(memory_fields), err);
+}
+
+static int check_rest(const cJSON *json, struct err *err)
+{
+    const cJSON *v, *trial = json_obj(json, "trial");
+
+    if (trial && check_fields(trial, "trial.", trial_fields, COUNT(trial_fields), err) < 0)
+        return -1;
+    if (trial && !word_ok(json_str(trial, "image", "")))
+        return err_set(err, ERR_BAD_REQUEST, "trial.image must be the name of a trial image");
+    if (trial && cJSON_GetArraySize(json_arr(trial, "command")) == 0)
+        return err_set(err, ERR_BAD_REQUEST, "trial.command is empty");
+    cJSON_ArrayForEach(v, json_arr(json, "hints"))
+    {
+        if (check_fields(v, "hints.", hint_fields, COUNT(hint_fields), err) < 0)
+            return -1;
+        if (!*json_str(v, "match", ""))
+            return err_set(err, ERR_BAD_REQUEST, "hints.match is empty");
+    }
+    return 0;
+}
+
+static int check(struct profile *p, const char *folder, struct err *err)
+{
+    if (!cJSON_IsObject(p->json))
+        return err_set(err, ERR_BAD_REQUEST, "it must be an object");
+    if (check_fields(p->json, "", profile_fields, COUNT(profile_fields), err) < 0)
+        return -1;
+    p->name = json_str(p->json, "name", "");
+    p->title = json_str(p->json, "title", "");
+    p->target = json_str(p->json, "target", "");
+    p->toolchain = json_str(p->json, "toolchain", "");
+    if (!name_ok(p->name) || strcmp(p->name, "env") == 0 || strcmp(p->name, "label") == 0)
+        return err_set(err, ERR_BAD_REQUEST, "name must be 1 to 32 of a-z, 0-9 and -, and not env or label");
+    if (strcmp(p->name, folder) != 0)
+        return err_set(err, ERR_BAD_REQUEST, "name must be that of its folder, %s", folder);
+    if (!*p->title || strlen(p->title) > 200)
+        return err_set(err, ERR_BAD_REQUEST, "title must have 1 to 200 bytes");
+    if (!word_ok(p->target))
+        return err_set(err, ERR_BAD_REQUEST, "target must be a target triple");
+    if (!word_ok(p->toolchain))
+        return err_set(err, ERR_BAD_REQUEST, "toolchain must be a name of docker/toolchains.json");
+    if (check_outputs(p->json, err) < 0 || check_build(p->json, err) < 0 || check_contract(p->json, err) < 0)
+        return -1;
+    return check_limits(p->json, &p->limits, err) < 0 || check_rest(p->json, err) < 0 ? -1 : 0;
+}
+
+/* --- sets --- */
+
+static void profile_free(struct profile *p)
+{
+    mem_free(p->dir);
+    cJSON_Delete(p->json);
+    mem_free(p);
+}
+
+static int load_one(const char *dir, const char *folder, const struct limits *limits, struct profile **ret,
+                    struct err *err)
+{
+    AUTO(char_p) char *real = realpath(dir, NULL);
+    AUTO(char_p) char *file = mem_printf("%s/%s/profile.json", dir, folder);
+    AUTO(char_p) char *docker = mem_printf("%s/%s/Dockerfile", dir, folder);
+    AUTO(buf) struct buf text = {0};
+    struct stat st;
+
+    if (!real)
+        return err_sys(err, ERR_BAD_REQUEST, errno, "%s", dir);
+    if (fs_read(file, MAX_FILE, &text, err) < 0)
+        return -1;
+    struct profile *p = mem_alloc(sizeof(*p));
+    p->limits = *limits;
+    p->dir = mem_printf("%s/%s", real, folder);
+    if (json_parse(text.p ? text.p : "", text.len, "it", &p->json, err) < 0 || check(p, folder, err) < 0) {
+        err_wrap(err, "%s", file);
+        goto bad;
+    }
+    if (stat(docker, &st) < 0 || !S_ISREG(st.st_mode)) {
+        err_set(err, ERR_BAD_REQUEST, "%s is missing", docker);
+        goto bad;
+    }
+    *ret = p;
+    return 0;
+bad:
+    profile_free(p);
+    return -1;
+}
+
+static int add(struct profiles *set, struct profile *p, struct err *err)
+{
+    const struct profile *there = profiles_find(set, p->name);
+
+    if (there) {
+        err_set(err, ERR_BAD_REQUEST, "profile %s of %s is already defined by %s", p->name, p->dir, there->dir);
+        profile_free(p);
+        return -1;
+    }
+    if (set->count >= MAX_PROFILES) {
+        profile_free(p);
+        return err_set(err, ERR_BAD_REQUEST, "there are more than %d profiles", MAX_PROFILES);
+    }
+    set->list = mem_resize(set->list, (set->count + 1) * sizeof(struct profile *));
+    set->list[set->count++] = p;
+    return 0;
+}
+
+static int load_dir(struct profiles *set, const char *dir, const struct limits *limits, struct err *err)
+{
+    DIR *d = opendir(dir);
+    const struct dirent *e;
+    int r = 0;
+
+    if (!d)
+        return err_sys(err, ERR_BAD_REQUEST, errno, "profiles in %s", dir);
+    while (r == 0 && (e = readdir(d))) {
+        AUTO(char_p) char *file = mem_printf("%s/%s/profile.json", dir, e->d_name);
+        struct profile *p = NULL;
+        struct stat st;
+        if (e->d_name[0] == '.' || stat(file, &st) < 0)
+            continue;
+        r = load_one(dir, e->d_name, limits, &p, err);
+        if (r == 0)
+            r = add(set, p, err);
+    }
+    closedir(d);
+    return r;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp((*(struct profile *const *)a)->name, (*(struct profile *const *)b)->name);
+}
+
+int profiles_load(const char *const *dirs, const struct limits *limits, struct profiles **ret, struct err *err)
+{
+    struct profiles *set = mem_alloc(sizeof(*set));
+
+    atomic_init(&set->refs, 1);
+    for (; *dirs; dirs++)
+        if (load_dir(set, *dirs, limits, err) < 0) {
+            profiles_unref(set);
+            return -1;
+        }
+    if (set->count > 1)
+        qsort(set->list, set->count, sizeof(struct profile *), by_name);
+    *ret = set;
+    return 0;
+}
+
+struct profiles *profiles_ref(struct profiles *p)
+{
+    atomic_fetch_add(&p->refs, 1);
+    return p;
+}
+
+void profiles_unref(struct profiles *p)
+{
+    if (!p || atomic_fetch_sub(&p->refs, 1) != 1)
+        return;
+    for (size_t i = 0; i < p->count; i++)
+        profile_free(p->list[i]);
+    mem_free(p->list);
+    mem_free(p);
+}
+
+size_t profiles_count(const struct profiles *p)
+{
+    return p->count;
+}
+
+const struct profile *profiles_at(const struct profiles *p, size_t i)
+{
+    return p->list[i];
+}
+
+const struct profile *profiles_find(const struct profiles *p, const char *name)
+{
+    for (size_t i = 0; i < p->count; i++)
+        if (strcmp(p->list[i]->name, name) == 0)
+            return p->list[i];
+    return NULL;
+}
+
+/* --- describing --- */
+
+static cJSON *describe_artifacts(const struct profile *p)
+{
+    const cJSON *artifact = json_obj(p->json, "artifact");
+    cJSON *all = cJSON_CreateObject(), *primary = cJSON_AddObjectToObject(all, "primary");
+    cJSON *side = cJSON_AddArrayToObject(all, "side"), *lock = cJSON_CreateObject();
+
+    json_put_str(primary, "kind", json_str(artifact, "kind", ""));
+    json_put_str(primary, "suffix", json_str(artifact, "suffix", ""));
+    cJSON_AddItemToObject(primary, "from", cJSON_Duplicate(json_arr(p->json, "prefer"), 1));
+    json_put_str(lock, "name", "Cargo.lock");
+    json_put_str(lock, "when", "the upload has none and the server resolved the dependencies");
+    cJSON_AddItemToArray(side, lock);
+    return all;
+}
+
+cJSON *profile_describe(const struct profile *p)
+{
+    cJSON *d = cJSON_CreateObject();
+
+    json_put_str(d, "name", p->name);
+    json_put_str(d, "title", p->title);
+    json_put_str(d, "target", p->target);
+    json_put_str(d, "toolchain", p->toolchain);
+    json_put_str(d, "host", json_str(json_obj(p->json, "contract"), "host", NULL));
+    cJSON_AddItemToObject(d, "artifacts", describe_artifacts(p));
+    cJSON_AddItemToObject(d, "options", profile_options_describe(p));
+    cJSON *limits = cJSON_AddObjectToObject(d, "limits");
+#define X(name, value, what) json_put_int(limits, #name, p->limits.name);
+    LIMITS(X)
+#undef X
+    return d;
+}
