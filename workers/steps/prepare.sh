@@ -1,0 +1,15 @@
+#!/bin/sh
+# What is this crate? Runs in the build container before any code of the project does; nothing here runs such code.
+# Standard output: two lines of JSON, the crate's own cargo configuration (or null) and `cargo metadata --no-deps`.
+# Exit 3: the configuration cannot be read. Exit 4: the manifest cannot be read. The reason is on standard error.
+set -u
+if [ -f /work/config/.cargo/config.toml ]; then
+    cd /work/config || exit 3
+    # Reading a merged configuration is an unstable command; this is the one place that asks for it.
+    config=$(RUSTC_BOOTSTRAP=1 cargo -Zunstable-options config get --format json) || exit 3
+    printf '%s\n' "$config"
+else
+    echo null
+fi
+cd /work/src || exit 4
+cargo metadata --no-deps --offline --format-version 1 --manifest-path "/work/src/${1:-Cargo.toml}" || exit 4
