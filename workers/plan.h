@@ -21,6 +21,7 @@ struct cargo_config {
     char *toml;         /* goes to $CARGO_HOME/config.toml; "" if nothing is kept */
     char **rustflags;   /* --cfg, --check-cfg, -C target-feature=: allowed ones, NULL-terminated */
     char **warnings;    /* one a dropped key, for people; NULL-terminated */
+    char **replaced;    /* other sources that are replaced too, as cargo writes them: "git+URL?rev=R", "registry+URL" */
     bool replaces_registry; /* [source.crates-io] is replaced by something inside the tarball: nothing is fetched */
 };
 
