@@ -16,6 +16,8 @@
 
 #include <stdatomic.h>
 
+#define RUN_SIZE (ULID_SIZE + 12) /* "JOB-ATTEMPT" */
+
 enum stop { STOP_NONE, STOP_CANCEL, STOP_INTERRUPT };
 
 struct attempt {
@@ -33,7 +35,7 @@ struct attempt {
     atomic_int *stop; /* enum stop, set by other threads */
 
     /* made on the way */
-    char run[ULID_SIZE + 12]; /* "JOB-ATTEMPT" */
+    char run[RUN_SIZE];
     struct joblog *log;
     struct work work;
     struct cgroup cgroup;

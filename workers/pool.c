@@ -28,6 +28,7 @@ struct worker {
     pthread_t thread;
     bool started;
     char job[ULID_SIZE]; /* running now, "" if none; under the pool's lock */
+    char run[RUN_SIZE];  /* and which attempt of it */
     atomic_int stop;
 };
 
@@ -86,28 +87,50 @@ static void wait_change(struct pool *p, int64_t ms)
 
 /* --- the watcher --- */
 
-/* Remove what a dead daemon of this state folder left: containers, then their cgroups, then mounts and folders. */
-static int reap(struct pool *p, struct engine *e, const struct engine_info *info, struct err *err)
+static bool runs_here(struct pool *p, const cJSON *labels)
+{
+    AUTO(char_p) char *run =
+        mem_printf("%s-%s", json_str(labels, "bloomery.job", ""), json_str(labels, "bloomery.attempt", ""));
+    bool here = false;
+
+    pthread_mutex_lock(&p->lock);
+    for (int i = 0; i < p->cfg.slots; i++)
+        here = here || strcmp(p->workers[i].run, run) == 0;
+    pthread_mutex_unlock(&p->lock);
+    return here;
+}
+
+/* Remove the containers of this state folder that no worker runs: those of a dead daemon, and those that could not be
+ * removed because the Engine went away. */
+static int remove_strays(struct pool *p, struct engine *e, struct err *err)
 {
     AUTO(char_p) char *label = mem_printf("bloomery.instance=%s", p->cfg.instance);
-    AUTO(char_p) char *work = mem_printf("%s/work", p->cfg.state_dir);
     struct engine_item *items = NULL;
-    size_t count = 0;
+    size_t count = 0, removed = 0;
     int r = 0;
 
     if (engine_list(e, label, &items, &count, err) < 0)
         return -1;
     for (size_t i = 0; i < count && r == 0; i++)
-        r = engine_remove(e, items[i].id, err);
+        if (!runs_here(p, items[i].labels)) {
+            r = engine_remove(e, items[i].id, err);
+            removed++;
+        }
     engine_list_free(items, count);
-    if (r < 0)
+    if (r == 0 && removed > 0)
+        log_info(NULL, "removed %zu containers that nobody runs any more", removed);
+    return r;
+}
+
+/* Before the first claim: what a dead daemon left. Containers, then their cgroups, then mounts and folders. */
+static int reap(struct pool *p, struct engine *e, const struct engine_info *info, struct err *err)
+{
+    AUTO(char_p) char *work = mem_printf("%s/work", p->cfg.state_dir);
+
+    if (remove_strays(p, e, err) < 0)
         return -1;
     cgroup_reap(info, p->cfg.instance);
-    if (work_reap(work, err) < 0)
-        return -1;
-    if (count > 0)
-        log_info(NULL, "removed %zu containers that an earlier daemon left", count);
-    return 0;
+    return work_reap(work, err);
 }
 
 static void seen_clear(struct seen *s)
@@ -168,6 +191,8 @@ static void *watch(void *arg)
         if (r == 0 && !reaped) {
             r = reap(p, e, &info, &err);
             reaped = r == 0;
+        } else if (r == 0 && !was_ok) {
+            r = remove_strays(p, e, &err);
         }
         if (r == 0)
             look_at_images(p, e);
@@ -267,6 +292,7 @@ static void run_one(struct worker *w, struct engine *e, struct store_reader *rea
     pthread_mutex_lock(&p->lock);
     atomic_store(&w->stop, p->ending ? STOP_INTERRUPT : STOP_NONE);
     snprintf(w->job, sizeof w->job, "%s", job->id);
+    snprintf(w->run, sizeof w->run, "%s-%d", job->id, job->attempt);
     struct profiles *profiles = profiles_ref(p->profiles);
     a.limits = p->limits;
     a.info = p->info;
@@ -281,7 +307,7 @@ static void run_one(struct worker *w, struct engine *e, struct store_reader *rea
     a.work_mode = p->work_mode;
     a.build_uid = geteuid() == 0 ? p->cfg.build_uid + 2 * (uid_t)w->slot : geteuid();
     a.other_uid = geteuid() == 0 ? a.build_uid + 1 : geteuid();
-    snprintf(a.run, sizeof a.run, "%s-%d", job->id, job->attempt);
+    memcpy(a.run, w->run, sizeof a.run);
     a.profile = profiles_find(profiles, job->profile);
     int r = -1;
     if (!a.profile) {
@@ -306,7 +332,7 @@ static void run_one(struct worker *w, struct engine *e, struct store_reader *rea
     log_info(job->id, "%s%s%s", r == 0 ? "succeeded" : err_name(err.kind), r == 0 ? "" : ": ", r == 0 ? "" : err.msg);
 
     pthread_mutex_lock(&p->lock);
-    w->job[0] = '\0';
+    w->job[0] = w->run[0] = '\0';
     if (engine_lost)
         p->engine_ok = false;
     pthread_cond_broadcast(&p->changed);
@@ -441,6 +467,7 @@ void pool_drain(struct pool *p)
     pthread_mutex_unlock(&p->lock);
 }
 
+/* Under the lock. */
 static int busy(const struct pool *p)
 {
     int n = 0;
