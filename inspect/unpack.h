@@ -15,8 +15,25 @@
  *      "manifests":[every Cargo.toml, at most 50],"lock":bool (Cargo.lock beside the chosen manifest or at the root),
  *      "config":bool,"ignored_configs":[...],"toolchain_file":"rust-toolchain.toml" or null,
  *      "vendor":bool (a folder vendor/ at the root), "skipped":n (AppleDouble and the like)}
+ * Cargo configuration inside a vendored crate (beneath a folder with .cargo-checksum.json that is not above the chosen
+ * manifest) is kept in src/: cargo checks vendored files against their checksums, and never reads it from there.
+ * Left out and counted in "skipped": AppleDouble files, __MACOSX/, .git, and a target/ at the root that cargo made.
  * exit 3 when the tarball is refused:
  *     {"error_kind":"bad_source"|"too_large","message","hint"}
  * anything else is a failure of the server's.
  */
 #pragma once
+
+#include "base/err.h"
+
+#include <stdint.h>
+
+struct unpack_options {
+    int64_t max_bytes, max_files, max_path, max_ratio;
+    const char *manifest_path; /* relative to the root; NULL is Cargo.toml */
+};
+
+/* Reads the tarball of fd (a regular file, read from its current offset, twice when extracting). dest_fd -1 only
+ * checks, by the same rules. The caller owns *ret_json, the answer above. ERR_BAD_SOURCE and ERR_TOO_LARGE are
+ * refusals; other kinds are failures of the server's. */
+int unpack_run(int fd, int dest_fd, const struct unpack_options *o, char **ret_json, struct err *err);
