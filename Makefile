@@ -94,6 +94,74 @@ $(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/tests/fuzz/repla
 	$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
 endif
 
+# --- checks ---
+.PHONY: check-source format unit fuzz-replay asan valgrind fuzz
+check-source: ## layers, names, banned functions, format: seconds
+	@CC="$(CC)" CPPFLAGS='$(CPPFLAGS)' tests/check-source
+
+format: ## clang-format over all C
+	clang-format -i $(wildcard $(addsuffix /*.[ch],$(LAYERS)) tests/*/*.[ch] tests/unit/faked/*.[ch])
+
+fuzz-replay: $(FUZZ) ## the fuzz corpora, once
+	@tests/run-fuzz-replay $(FUZZ)
+
+asan: ## every suite of `make test` with AddressSanitizer and UBSan
+	$(MAKE) VARIANT=asan all
+	BUILD=build/asan VARIANT=asan tests/run-all test
+
+valgrind: $(UNIT) ## the unit tests under valgrind
+	@WRAP="valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite,possible --child-silent-after-fork=yes" BUILD=$(BUILD) tests/run-unit $(UNIT)
+
+SECONDS_EACH ?= 60
+fuzz: ## libFuzzer on every parser, SECONDS_EACH=60 each
+	$(MAKE) VARIANT=fuzz fuzz-run
+.PHONY: fuzz-run
+fuzz-run: $(FUZZ)
+	@for f in $(FUZZ); do n=$${f##*/fuzz_}; mkdir -p build/fuzz/corpus/$$n; echo "==> fuzz_$$n"; \
+	  $$f -max_total_time=$(SECONDS_EACH) -rss_limit_mb=2048 -print_final_stats=0 -verbosity=0 \
+	  build/fuzz/corpus/$$n tests/fuzz/corpus/$$n || exit 1; done
+
+# --- what a person types ---
+.PHONY: setup setup-test demo run stop images test test-registry bench install clean
+setup: ## install what is missing and start the Docker Engine (needs root and apt for that)
+	@docker/setup run
+setup-test:
+	@docker/setup test
+
+demo: setup ## from nothing to a wasm module and a static binary
+	@$(MAKE) -s all
+	@build/bloomeryd images build $(PROFILE)
+	@tests/demo
+
+images: all ## build the container images, or PROFILE=name's only
+	build/bloomeryd images build $(PROFILE)
+
+run: all ## the daemon in the foreground, state in ./state
+	build/bloomeryd --state $(CURDIR)/state
+
+stop: ## end the daemon that demo started
+	@tests/stop
+
+test: setup-test ## every test that Debian's packages allow
+	@$(MAKE) -s all
+	@tests/run-all test
+
+test-registry: setup-test ## real crates and the schema tester: needs the crate and Python registries
+	@$(MAKE) -s all
+	@tests/run-all registry
+
+bench: setup-test ## where the time goes, as ratios
+	@$(MAKE) -s all
+	@build/bloomeryd images build
+	@tests/bench/run
+
+install: all ## PREFIX=/usr/local, DESTDIR=
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/bloomery $(DESTDIR)$(PREFIX)/share/bloomery
+	install -m 755 build/bloomeryd build/bloomery $(DESTDIR)$(PREFIX)/bin
+	install -m 755 build/bloomery-inspect build/bloomery-unpack $(DESTDIR)$(PREFIX)/libexec/bloomery
+	find workers/profiles workers/steps docker/images docker/toolchains.json schema/openapi.json -type f | while read -r f; do \
+	  install -D -m $$(stat -c %a "$$f") "$$f" "$(DESTDIR)$(PREFIX)/share/bloomery/$$f"; done
+
 clean: ## remove build/
 	rm -rf build
 
