@@ -14,7 +14,7 @@ struct hash; /* a running SHA-256 */
 struct hash *hash_new(void);
 void hash_add(struct hash *h, const void *data, size_t len);
 void hash_finish(struct hash *h, char ret_hex[SHA256_HEX_SIZE]); /* frees h */
-void hash_free(struct hash *h);                                 /* NULL is fine */
+void hash_free(struct hash *h);                                  /* NULL is fine */
 
 void hash_bytes(const void *data, size_t len, char ret_hex[SHA256_HEX_SIZE]);
 

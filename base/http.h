@@ -21,16 +21,16 @@ struct http *http_new(const char *socket_path, const char *base_url);
 void http_free(struct http *h);
 
 struct http_request {
-    const char *method;              /* "GET", ... */
-    const char *path;                /* with query */
-    const char *const *headers;      /* "Name: value", NULL-terminated, or NULL */
-    const void *body;                /* or NULL */
+    const char *method;         /* "GET", ... */
+    const char *path;           /* with query */
+    const char *const *headers; /* "Name: value", NULL-terminated, or NULL */
+    const void *body;           /* or NULL */
     size_t body_len;
-    int body_fd;                     /* > 0: the body is read from here, chunked unless body_len says how long it is */
-    int64_t seconds;                 /* for the whole exchange (http_open: until the headers); 0 is no limit */
-    int64_t idle_seconds;            /* without a byte; 0 is no limit */
-    size_t max_answer;               /* bytes kept of the answer's body; more is ERR_TOO_LARGE. 0: 64 MiB */
-    int answer_fd;                   /* > 0: a 2xx answer's body is written there instead */
+    int body_fd;          /* > 0: the body is read from here, chunked unless body_len says how long it is */
+    int64_t seconds;      /* for the whole exchange (http_open: until the headers); 0 is no limit */
+    int64_t idle_seconds; /* without a byte; 0 is no limit */
+    size_t max_answer;    /* bytes kept of the answer's body; more is ERR_TOO_LARGE. 0: 64 MiB */
+    int answer_fd;        /* > 0: a 2xx answer's body is written there instead */
     void (*progress)(int64_t sent, int64_t total); /* upload progress, or NULL */
 };
 

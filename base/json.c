@@ -64,7 +64,11 @@ const cJSON *json_obj(const cJSON *obj, const char *key)
 /* The length of the valid UTF-8 sequence at s (at most n bytes), 0 if it is not valid. */
 static size_t sequence(const unsigned char *s, size_t n)
 {
-    size_t want = s[0] < 0x80 ? 1 : s[0] >= 0xc2 && s[0] < 0xe0 ? 2 : (s[0] & 0xf0) == 0xe0 ? 3 : s[0] >= 0xf0 && s[0] < 0xf5 ? 4 : 0;
+    size_t want = s[0] < 0x80                   ? 1
+                  : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
+                  : (s[0] & 0xf0) == 0xe0       ? 3
+                  : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
+                                                : 0;
 
     if (want == 0 || want > n)
         return 0;

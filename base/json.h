@@ -26,7 +26,7 @@ const cJSON *json_obj(const cJSON *obj, const char *key); /* the object or NULL 
 
 /* Adds key: s, or key: null if s is NULL. Invalid UTF-8 in s is replaced by U+FFFD. */
 void json_put_str(cJSON *obj, const char *key, const char *s);
-void json_put_int(cJSON *obj, const char *key, int64_t v); /* printed without an exponent up to 2^53 */
+void json_put_int(cJSON *obj, const char *key, int64_t v);   /* printed without an exponent up to 2^53 */
 void json_put_time(cJSON *obj, const char *key, int64_t ms); /* RFC 3339; 0 gives null */
 
 /* Unformatted text; the caller owns it. */

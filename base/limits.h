@@ -18,6 +18,7 @@
     X(max_ratio, 200, "unpacked bytes for each byte of a tarball")                                                     \
     X(upload_stall_seconds, 60, "time without a byte before an upload is given up")                                    \
     X(max_upload_seconds, 3600, "time that a whole upload may take")                                                   \
+    X(max_uploads, 32, "uploads received at the same time; more wait for a place")                                     \
     X(max_queue, 1000, "jobs that wait at the same time")                                                              \
     X(max_connections, 4000, "open HTTP connections")                                                                  \
     X(max_attempts, 3, "runs of one job, when the server's own failures end them")                                     \

@@ -23,9 +23,9 @@ struct proc {
     struct buf *errors;      /* if set, the first 16 KiB of standard error; else discarded */
     uid_t uid;               /* run as this user and group when the caller is root; 0 means do not change */
     gid_t gid;
-    int64_t seconds;         /* killed after this wall time; 0 is never */
-    int64_t cpu_seconds;     /* RLIMIT_CPU; 0 is none */
-    int64_t memory_bytes;    /* RLIMIT_AS; 0 is none */
+    int64_t seconds;      /* killed after this wall time; 0 is never */
+    int64_t cpu_seconds;  /* RLIMIT_CPU; 0 is none */
+    int64_t memory_bytes; /* RLIMIT_AS; 0 is none */
 };
 
 #define PROC_INIT                                                                                                      \

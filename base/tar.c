@@ -238,14 +238,9 @@ static int filter_failed(struct tar_reader *r, struct err *err)
     return -1;
 }
 
-/* Counts a block that the filters made. */
-static int admit(struct tar_reader *r, const char *p, size_t len)
+/* Holds what was made so far against the limits. */
+static int check_limits(struct tar_reader *r)
 {
-    size_t end = nonzero_end(p, len);
-
-    if (end > 0)
-        r->nonzero = r->produced + (int64_t)end;
-    r->produced += (int64_t)len;
     if (r->max_bytes > 0 && r->produced > r->max_bytes) {
         err_set(&r->failure, ERR_TOO_LARGE, "the tarball unpacks to more than %lld bytes", (long long)r->max_bytes);
         return err_hint(&r->failure, "leave out build output such as target/, and data that the build does not read");
@@ -260,6 +255,17 @@ static int admit(struct tar_reader *r, const char *p, size_t len)
         return err_set(&r->failure, ERR_BAD_SOURCE, "the headers of one entry take more than %d bytes",
                        TAR_MAX_HEADERS);
     return 0;
+}
+
+/* Counts a block that the filters made. */
+static int admit(struct tar_reader *r, const char *p, size_t len)
+{
+    size_t end = nonzero_end(p, len);
+
+    if (end > 0)
+        r->nonzero = r->produced + (int64_t)end;
+    r->produced += (int64_t)len;
+    return check_limits(r);
 }
 
 /* The next plain bytes: ARCHIVE_OK, ARCHIVE_EOF, or -1 with r->failure. */
@@ -492,7 +498,8 @@ int tar_next(struct tar_reader *r, struct tar_entry *ret, struct err *err)
 
     if (r->ended)
         return TAR_END;
-    if (r->in_entry && archive_read_data_skip(r->tar) < ARCHIVE_WARN)
+    /* The first block was made before there were limits. */
+    if (check_limits(r) < 0 || (r->in_entry && archive_read_data_skip(r->tar) < ARCHIVE_WARN))
         return tar_failed(r, err);
     r->in_entry = false;
     r->head_end = r->produced + TAR_MAX_HEADERS;

@@ -10,8 +10,8 @@
 #include <sys/types.h>
 
 #define TAR_TIME 1153704088 /* 2006-07-24T01:21:28Z, the time of every file that is packed or unpacked, as cargo does */
-#define TAR_MAX_HEADERS (4 * 1024 * 1024)     /* bytes of one entry's headers: long names, pax records, sparse maps */
-#define TAR_RATIO_FROM (INT64_C(16) << 20)    /* the ratio of smaller archives is nobody's concern */
+#define TAR_MAX_HEADERS (4 * 1024 * 1024)  /* bytes of one entry's headers: long names, pax records, sparse maps */
+#define TAR_RATIO_FROM (INT64_C(16) << 20) /* the ratio of smaller archives is nobody's concern */
 
 /* --- writing: reproducible (no owner, no time but TAR_TIME) --- */
 enum tar_filter { TAR_PLAIN, TAR_GZIP, TAR_ZSTD };
@@ -33,7 +33,8 @@ struct tar_entry {
     mode_t mode;
 };
 struct tar_reader;
-int tar_reader_open(int fd, struct tar_reader **ret, struct err *err); /* ERR_BAD_SOURCE: not an archive, and what it is */
+int tar_reader_open(int fd, struct tar_reader **ret,
+                    struct err *err); /* ERR_BAD_SOURCE: not an archive, and what it is */
 /* From here on: all bytes that decompression makes (headers, padding, what follows the end), and how many for each
  * byte of the file behind fd. Passing one is ERR_TOO_LARGE from any call below. 0 is no limit. */
 void tar_reader_limit(struct tar_reader *r, int64_t max_bytes, int64_t max_ratio);

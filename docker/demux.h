@@ -12,8 +12,8 @@
 
 struct demux {
     unsigned char head[8];
-    size_t head_len;  /* bytes of the header seen */
-    uint32_t left;    /* bytes of the frame's body still to come */
+    size_t head_len; /* bytes of the header seen */
+    uint32_t left;   /* bytes of the frame's body still to come */
     int channel;
 };
 

@@ -31,13 +31,13 @@ int engine_open(const char *socket_path, struct engine **ret, struct err *err);
 void engine_free(struct engine *e);
 
 struct engine_info {
-    char version[32];         /* "20.10.24+dfsg1" */
-    char api[16];             /* negotiated: the lower of ours and the Engine's */
-    char cgroup_driver[16];   /* cgroupfs | systemd */
-    int cgroup_version;       /* 1 | 2 */
-    bool rootless, userns;    /* refused at start by the daemon */
-    char architecture[32];    /* "x86_64" */
-    char os_type[16];         /* "linux" */
+    char version[32];       /* "20.10.24+dfsg1" */
+    char api[16];           /* negotiated: the lower of ours and the Engine's */
+    char cgroup_driver[16]; /* cgroupfs | systemd */
+    int cgroup_version;     /* 1 | 2 */
+    bool rootless, userns;  /* refused at start by the daemon */
+    char architecture[32];  /* "x86_64" */
+    char os_type[16];       /* "linux" */
     int64_t containers_running;
     int cpus;
     int64_t memory_bytes;
@@ -55,21 +55,21 @@ struct engine_mount {
 };
 
 struct engine_spec {
-    const char *image;              /* id or reference */
-    const char *const *command;     /* NULL-terminated; replaces entry point and command */
-    const char *const *env;         /* NULL-terminated KEY=VALUE, or NULL */
-    const char *user;               /* "1234:1234" */
-    const char *workdir;            /* or NULL */
+    const char *image;          /* id or reference */
+    const char *const *command; /* NULL-terminated; replaces entry point and command */
+    const char *const *env;     /* NULL-terminated KEY=VALUE, or NULL */
+    const char *user;           /* "1234:1234" */
+    const char *workdir;        /* or NULL */
     const struct engine_mount *mounts;
     size_t mounts_count;
-    const char *const *labels;      /* NULL-terminated KEY=VALUE, or NULL */
-    bool network;                   /* false: none; true: the default bridge */
-    const char *cgroup_parent;      /* or NULL */
-    int64_t memory_bytes;           /* swap is set to the same, so none is used */
+    const char *const *labels; /* NULL-terminated KEY=VALUE, or NULL */
+    bool network;              /* false: none; true: the default bridge */
+    const char *cgroup_parent; /* or NULL */
+    int64_t memory_bytes;      /* swap is set to the same, so none is used */
     int64_t pids;
-    int64_t nano_cpus;              /* 0 is all */
-    int64_t tmpfs_bytes;            /* > 0: a /tmp of that size, nosuid, nodev */
-    int64_t files;                  /* RLIMIT_NOFILE; 0 is the Engine's default */
+    int64_t nano_cpus;   /* 0 is all */
+    int64_t tmpfs_bytes; /* > 0: a /tmp of that size, nosuid, nodev */
+    int64_t files;       /* RLIMIT_NOFILE; 0 is the Engine's default */
 };
 
 /* Every container is made with: read-only root, all capabilities dropped, no-new-privileges, the Engine's default
@@ -101,7 +101,7 @@ int engine_remove(struct engine *e, const char *id, struct err *err); /* by forc
 /* What carries label KEY=VALUE (or KEY), running or not. The caller frees with engine_list_free. */
 struct engine_item {
     char id[ENGINE_ID_SIZE];
-    char *name;    /* without the slash */
+    char *name; /* without the slash */
     bool running;
     cJSON *labels; /* object */
 };
@@ -145,11 +145,11 @@ int engine_image_import(struct engine *e, int tar_fd, const char *repo, const ch
 /* POST /build with the classic builder: tar_fd gives the context. labels and build_args are KEY=VALUE lists. Lines of
  * progress go to `progress` one by one, without newline; the error is the first of the build. No time limit. */
 struct engine_build {
-    const char *tag;                  /* repo:tag */
-    const char *dockerfile;           /* its name in the context */
+    const char *tag;        /* repo:tag */
+    const char *dockerfile; /* its name in the context */
     const char *const *labels;
     const char *const *build_args;
-    int64_t memory_bytes;             /* 0 is none */
+    int64_t memory_bytes; /* 0 is none */
     void (*progress)(const char *line);
 };
 int engine_image_build(struct engine *e, int tar_fd, const struct engine_build *build, struct err *err);

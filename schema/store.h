@@ -39,7 +39,16 @@ void store_free(struct store *s); /* finishes what waits, checkpoints */
 int store_reader_open(struct store *s, struct store_reader **ret, struct err *err);
 void store_reader_free(struct store_reader *r);
 
-enum job_state { JOB_QUEUED, JOB_FETCHING, JOB_BUILDING, JOB_LINKING, JOB_CHECKING, JOB_SUCCEEDED, JOB_FAILED, JOB_CANCELED };
+enum job_state {
+    JOB_QUEUED,
+    JOB_FETCHING,
+    JOB_BUILDING,
+    JOB_LINKING,
+    JOB_CHECKING,
+    JOB_SUCCEEDED,
+    JOB_FAILED,
+    JOB_CANCELED
+};
 #define JOB_STATES 8
 const char *job_state_name(enum job_state s);
 int job_state_from_name(const char *name); /* -1: none */
@@ -80,8 +89,8 @@ struct job {
     char *group; /* or NULL */
     enum job_state state;
     char *profile;
-    cJSON *options; /* canonical: every option that was given, typed */
-    cJSON *labels;  /* object of strings */
+    cJSON *options;                   /* canonical: every option that was given, typed */
+    cJSON *labels;                    /* object of strings */
     char *crate_name, *crate_version; /* NULL until known */
     char source_sha256[SHA256_HEX_SIZE];
     int64_t source_size;
@@ -90,8 +99,8 @@ struct job {
     char *retry_of; /* id or NULL */
     int priority;   /* -100 to 100, higher first */
     int64_t created_at, started_at, finished_at;
-    int64_t not_before; /* a server's own failure waits until then */
-    int attempt;        /* 0 before the first run */
+    int64_t not_before;     /* a server's own failure waits until then */
+    int attempt;            /* 0 before the first run */
     int uncounted_attempts; /* of `attempt`, how many do not count against max_attempts (restarts of the daemon) */
     bool cancel_requested;
     char *wait_reason; /* why it waits again, for queue.reason; or NULL */
@@ -129,7 +138,14 @@ struct idempotency {
     const char *fingerprint; /* sha256 of query and body */
 };
 
-enum { STORE_STALE = 1, STORE_QUEUE_FULL = 2, STORE_REPLAY = 3, STORE_MISMATCH = 4, STORE_NONE = 5, STORE_FINISHED = 6 };
+enum {
+    STORE_STALE = 1,
+    STORE_QUEUE_FULL = 2,
+    STORE_REPLAY = 3,
+    STORE_MISMATCH = 4,
+    STORE_NONE = 5,
+    STORE_FINISHED = 6
+};
 
 /* Insert jobs (one, or a group of several under group_id) and the source's row in one transaction.
  * STORE_QUEUE_FULL: max_queue would be passed, nothing was stored. STORE_REPLAY: the key was used for the same
@@ -153,7 +169,7 @@ struct job_facts {
     const struct job_toolchain *toolchain;
 };
 int store_set_facts(struct store *s, const char *id, int attempt, const struct job_facts *facts, struct err *err);
-/* A text that the job has already is not added again; at most 200 are kept, the last of them saying that there were more. */
+/* A text that the job has already is not added again; at most 200 are kept, the last one says that there were more. */
 int store_add_warning(struct store *s, const char *id, int attempt, const char *text, struct err *err);
 
 /* The end of an attempt, in one transaction. `result` carries state SUCCEEDED, FAILED or CANCELED, error, phases,
@@ -180,7 +196,8 @@ int store_cancel(struct store *s, const char *id, struct err *err);
 /* --- keeping house --- */
 
 /* Delete finished jobs older than `before`; at most `max`. *ret_ids: the ids deleted, NULL-terminated list, the
- * caller frees with store_ids_free. A source goes with its last job. Blobs and sources that nobody refers to are found with store_referenced. */
+ * caller frees with store_ids_free. A source goes with its last job. Blobs and sources that nobody refers to are found
+ * with store_referenced. */
 int store_expire(struct store *s, int64_t before, int max, char ***ret_ids, struct err *err);
 void store_ids_free(char **ids);
 int store_forget_keys(struct store *s, int64_t before, struct err *err); /* old Idempotency-Keys */
@@ -197,15 +214,16 @@ struct job_filter {
     const char *before_id;     /* cursor: ids below this one; NULL: from the newest */
     int limit;
 };
-/* Newest first; limit is held to 1..1000. Artifacts come without metadata, contract and trial. *ret_more: there are older ones. */
+/* Newest first; limit is held to 1..1000. Artifacts come without metadata, contract and trial. *ret_more: there are
+ * older ones. */
 int store_list(struct store_reader *r, const struct job_filter *f, struct job ***ret, size_t *ret_count, bool *ret_more,
                struct err *err);
 void store_list_free(struct job **jobs, size_t count);
 
 struct queue_place {
-    int64_t position;    /* 1 is next */
-    double eta_seconds;  /* from the median of recent jobs of the same profile and the slots; <0: not known */
-    int64_t running;     /* jobs running now */
+    int64_t position;   /* 1 is next */
+    double eta_seconds; /* from the median of recent jobs of the same profile and the slots; <0: not known */
+    int64_t running;    /* jobs running now */
 };
 /* STORE_NONE: no such job, or it does not wait. */
 int store_queue_place(struct store_reader *r, const char *id, int slots, struct queue_place *ret, struct err *err);

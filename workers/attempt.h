@@ -30,8 +30,8 @@ struct attempt {
     struct engine *engine;
     struct engine_info info;
     const struct job *job;
-    uid_t build_uid; /* what the project's code runs as */
-    uid_t other_uid; /* what holds the container, inspects and tries: the build cannot touch its processes */
+    uid_t build_uid;  /* what the project's code runs as */
+    uid_t other_uid;  /* what holds the container, inspects and tries: the build cannot touch its processes */
     atomic_int *stop; /* enum stop, set by other threads */
 
     /* made on the way */
@@ -42,9 +42,9 @@ struct attempt {
     struct image image;
     char container[ENGINE_ID_SIZE]; /* the build container, "" if there is none */
     struct plan plan;
-    char *lock_file;  /* beneath the work file system; NULL: none */
+    char *lock_file;                 /* beneath the work file system; NULL: none */
     char lock_hash[SHA256_HEX_SIZE]; /* of the uploaded one */
-    const char *lock; /* uploaded | resolved | none */
+    const char *lock;                /* uploaded | resolved | none */
     int64_t bytes_written;
     struct job result; /* phases, warnings, artifacts, error: what the store gets at the end */
 };

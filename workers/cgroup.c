@@ -15,8 +15,9 @@
 static const char ROOT[] = "/sys/fs/cgroup";
 
 /* The trees in which version 1 may hold our folder. */
-static const char *const CONTROLLERS[] = {"memory", "cpuacct", "cpu",     "cpuset",  "pids",    "devices", "freezer",
-                                          "blkio",  "systemd", "net_cls", "hugetlb", "unified", "perf_event", "rdma", "misc"};
+static const char *const CONTROLLERS[] = {"memory",  "cpuacct", "cpu",        "cpuset",  "pids",
+                                          "devices", "freezer", "blkio",      "systemd", "net_cls",
+                                          "hugetlb", "unified", "perf_event", "rdma",    "misc"};
 
 static char *place(const char *driver, const char *instance, const char *run)
 {
@@ -35,15 +36,15 @@ void cgroup_init(const struct engine_info *info, const char *instance, const cha
 {
     ret->version = info->cgroup_version;
     ret->path = place(info->cgroup_driver, instance, run);
-    ret->parent =
-        mem_strdup(strcmp(info->cgroup_driver, "systemd") == 0 ? strrchr(ret->path, '/') + 1 : ret->path);
+    ret->parent = mem_strdup(strcmp(info->cgroup_driver, "systemd") == 0 ? strrchr(ret->path, '/') + 1 : ret->path);
 }
 
 /* Reads a small file of the kernel's; "" where it is not there. */
 static void slurp(const char *controller, const char *path, const char *file, char *ret, size_t size)
 {
-    AUTO(char_p) char *name = controller ? mem_printf("%s/%s%s/%s", ROOT, controller, path, file)
-                                         : mem_printf("%s%s/%s", ROOT, path, file);
+    AUTO(char_p)
+    char *name =
+        controller ? mem_printf("%s/%s%s/%s", ROOT, controller, path, file) : mem_printf("%s%s/%s", ROOT, path, file);
     AUTO(fd) int fd = open(name, O_RDONLY | O_CLOEXEC);
 
     ret[0] = '\0';
@@ -107,8 +108,9 @@ void cgroup_read(const struct cgroup *cg, struct cgroup_usage *ret)
 
 void cgroup_reset_peak(const struct cgroup *cg)
 {
-    AUTO(char_p) char *name = cg->version == 1 ? mem_printf("%s/memory%s/memory.max_usage_in_bytes", ROOT, cg->path)
-                                               : mem_printf("%s%s/memory.peak", ROOT, cg->path);
+    AUTO(char_p)
+    char *name = cg->version == 1 ? mem_printf("%s/memory%s/memory.max_usage_in_bytes", ROOT, cg->path)
+                                  : mem_printf("%s%s/memory.peak", ROOT, cg->path);
     AUTO(fd) int fd = open(name, O_WRONLY | O_CLOEXEC);
 
     if (fd >= 0) {

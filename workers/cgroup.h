@@ -27,8 +27,9 @@ struct cgroup_usage {
 
 void cgroup_init(const struct engine_info *info, const char *instance, const char *run, struct cgroup *ret);
 void cgroup_read(const struct cgroup *cg, struct cgroup_usage *ret);
-void cgroup_reset_peak(const struct cgroup *cg); /* so that the next read gives a phase's own peak, where the kernel can */
-void cgroup_remove(struct cgroup *cg);           /* processes left are killed; also frees the strings */
+void cgroup_reset_peak(
+    const struct cgroup *cg);          /* so that the next read gives a phase's own peak, where the kernel can */
+void cgroup_remove(struct cgroup *cg); /* processes left are killed; also frees the strings */
 
 /* Remove every cgroup of this instance: what a dead daemon left. */
 void cgroup_reap(const struct engine_info *info, const char *instance);

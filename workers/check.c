@@ -135,8 +135,8 @@ static int trial(struct attempt *a, const char *path, struct artifact *art, stru
     int r = images_trial(a->engine, json_str(spec_json, "image", ""), a->cfg->share_dir, &image, err);
     if (r > 0) {
         /* Not a pass that was not run: the server lacks a part, and says so. */
-        return err_set(err, ERR_TOOLCHAIN_MISSING, "the trial's image is not there: build it with bloomeryd images build %s",
-                       a->profile->name);
+        return err_set(err, ERR_TOOLCHAIN_MISSING,
+                       "the trial's image is not there: build it with bloomeryd images build %s", a->profile->name);
     }
     if (r < 0)
         return -1;
@@ -149,8 +149,10 @@ static int trial(struct attempt *a, const char *path, struct artifact *art, stru
         {path, "/bloomery/artifact", true},
         {a->profile->dir, "/bloomery/profile", true},
     };
-    struct engine_spec spec = {.image = image.id, .mounts = mounts, .mounts_count = COUNT(mounts), .tmpfs_bytes = 64 << 20};
-    struct step step = {.name = "trial", .command = argv, .uid = a->other_uid, .out = &output, .out_max = MAX_TRIAL_LOG};
+    struct engine_spec spec = {
+        .image = image.id, .mounts = mounts, .mounts_count = COUNT(mounts), .tmpfs_bytes = 64 << 20};
+    struct step step = {
+        .name = "trial", .command = argv, .uid = a->other_uid, .out = &output, .out_max = MAX_TRIAL_LOG};
     step.seconds = json_int(spec_json, "seconds", a->limits.trial_seconds);
     bool script = n == 0 || strcmp(argv[0], "/bloomery/artifact") != 0;
     joblog_say(a->log, "trial of %s in %s", art->name, host);

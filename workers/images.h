@@ -18,10 +18,10 @@ int images_build(struct engine *e, const struct profiles *profiles, const char *
                  const char *profile, struct err *err);
 
 struct image {
-    char id[80];       /* "sha256:..." */
-    char rustc[128];   /* what `rustc -V` says in it */
-    char origin[32];   /* debian | dist | mirror */
-    char digest[65];   /* of all that made it */
+    char id[80];     /* "sha256:..." */
+    char rustc[128]; /* what `rustc -V` says in it */
+    char origin[32]; /* debian | dist | mirror */
+    char digest[65]; /* of all that made it */
 };
 
 /* The image that builds for a profile. 1: it is not there or stale; err says so and what to do. */

@@ -114,7 +114,8 @@ static int blame(struct attempt *a, const struct step *st, const struct step_res
     else if (res->end == STEP_DISK_LIMIT || res->disk_was_full || disk_words) {
         err_set(err, ERR_DISK_FULL, "the build filled its work folder (work_bytes %lld, work_inodes %lld)",
                 (long long)a->limits.work_bytes, (long long)a->limits.work_inodes);
-        err_hint(err, "build with less debug information or fewer targets, or ask the operator for a larger work_bytes");
+        err_hint(err,
+                 "build with less debug information or fewer targets, or ask the operator for a larger work_bytes");
     } else if (res->oom_kills > 0) {
         err_set(err, ERR_OUT_OF_MEMORY, "the build needed more than job_memory_bytes (%lld)",
                 (long long)a->limits.job_memory_bytes);
@@ -171,15 +172,17 @@ static int begin(struct attempt *a, struct err *err)
     }
     const char *toolchain_file = json_str(facts, "toolchain_file", NULL);
     if (toolchain_file) {
-        AUTO(char_p) char *text = mem_printf("%.100s is ignored: the profile pins %s (%s)", toolchain_file,
-                                             a->profile->toolchain, a->image.rustc);
+        AUTO(char_p)
+        char *text = mem_printf("%.100s is ignored: the profile pins %s (%s)", toolchain_file, a->profile->toolchain,
+                                a->image.rustc);
         warn(a, text);
     }
     const cJSON *ignored;
     cJSON_ArrayForEach(ignored, json_arr(facts, "ignored_configs"))
     {
-        AUTO(char_p) char *text = mem_printf("%.200s is ignored: only the root's cargo configuration is read",
-                                             cJSON_GetStringValue(ignored));
+        AUTO(char_p)
+        char *text =
+            mem_printf("%.200s is ignored: only the root's cargo configuration is read", cJSON_GetStringValue(ignored));
         warn(a, text);
     }
     return step_hold(a, err);
@@ -256,8 +259,13 @@ static int prepare(struct attempt *a, struct err *err)
     const char *const command[] = {"/bin/sh", "/bloomery/steps/prepare.sh", manifest, NULL};
     const char *const env[] = {"CARGO_HOME=/work/cargo", "HOME=/work/home", "CARGO_TERM_COLOR=never", NULL};
     AUTO(buf) struct buf out = {0};
-    struct step step = {.name = "cargo metadata", .command = command, .env = env, .uid = a->build_uid,
-                        .seconds = PREPARE_SECONDS, .out = &out, .out_max = MAX_PREPARE};
+    struct step step = {.name = "cargo metadata",
+                        .command = command,
+                        .env = env,
+                        .uid = a->build_uid,
+                        .seconds = PREPARE_SECONDS,
+                        .out = &out,
+                        .out_max = MAX_PREPARE};
     struct step_result res;
     int64_t from = joblog_size(a->log);
 
@@ -268,7 +276,8 @@ static int prepare(struct attempt *a, struct err *err)
     if (read_prepared(a, &out, err) < 0 || hash_lock(a, a->lock_hash, err) < 0)
         return -1;
     a->lock = a->lock_hash[0] ? "uploaded" : "none";
-    struct job_facts known = {.crate_name = a->plan.crate_name, .crate_version = a->plan.crate_version, .lock = a->lock};
+    struct job_facts known = {
+        .crate_name = a->plan.crate_name, .crate_version = a->plan.crate_version, .lock = a->lock};
     return store_set_facts(a->store, a->job->id, a->job->attempt, &known, err) == 0 ? 0 : -1;
 }
 
@@ -296,8 +305,12 @@ static int fetch(struct attempt *a, struct err *err)
         {a->work.fs, "/work", false},
         {a->cfg->ca_bundle, "/etc/ssl/certs/ca-certificates.crt", true},
     };
-    struct engine_spec spec = {.image = a->image.id, .mounts = mounts, .mounts_count = a->cfg->ca_bundle ? 2 : 1,
-                               .network = true, .workdir = "/work/src", .tmpfs_bytes = 64 << 20};
+    struct engine_spec spec = {.image = a->image.id,
+                               .mounts = mounts,
+                               .mounts_count = a->cfg->ca_bundle ? 2 : 1,
+                               .network = true,
+                               .workdir = "/work/src",
+                               .tmpfs_bytes = 64 << 20};
     struct step step = {.name = "fetch", .command = command, .uid = a->build_uid, .seconds = a->limits.fetch_seconds};
     char after[SHA256_HEX_SIZE];
     struct step_result res;
@@ -320,7 +333,8 @@ static int fetch(struct attempt *a, struct err *err)
     if (hash_lock(a, after, err) < 0)
         return -1;
     if (a->lock_hash[0] && strcmp(after, a->lock_hash) != 0)
-        warn(a, "the uploaded Cargo.lock did not fit the manifests and was brought up to date; the one used is an artifact");
+        warn(a, "the uploaded Cargo.lock did not fit the manifests and was brought up to date; the one used is an "
+                "artifact");
     if (strcmp(after, a->lock_hash) != 0) {
         a->lock = "resolved";
         struct job_facts known = {.lock = a->lock};
@@ -334,9 +348,12 @@ static int fetch(struct attempt *a, struct err *err)
 
 static int build(struct attempt *a, struct err *err)
 {
-    struct step step = {.name = "cargo", .command = (const char *const *)a->plan.cargo,
-                        .env = (const char *const *)a->plan.env, .uid = a->build_uid,
-                        .seconds = a->limits.job_wall_seconds, .cpu_seconds = a->limits.job_cpu_seconds};
+    struct step step = {.name = "cargo",
+                        .command = (const char *const *)a->plan.cargo,
+                        .env = (const char *const *)a->plan.env,
+                        .uid = a->build_uid,
+                        .seconds = a->limits.job_wall_seconds,
+                        .cpu_seconds = a->limits.job_cpu_seconds};
     AUTO(buf) struct buf line = {0};
     struct step_result res;
 
@@ -380,7 +397,8 @@ static int collect(struct attempt *a, struct collected *copies, struct err *err)
         const struct plan_output *out = &a->plan.outputs[i];
         AUTO(char_p) char *file = mem_printf("target/%s", out->file);
         struct artifact *art = add_artifact(a, out->name, i == 0 ? "primary" : "side", out->kind);
-        int r = blob_stage(root, file, tmp, a->limits.max_artifact_bytes, &copies[i].path, art->sha256, &art->size, err);
+        int r =
+            blob_stage(root, file, tmp, a->limits.max_artifact_bytes, &copies[i].path, art->sha256, &art->size, err);
         if (r != 0)
             a->result.artifacts_count--, artifact_clear(art);
         if (r == BLOB_ABSENT)
@@ -390,8 +408,8 @@ static int collect(struct attempt *a, struct collected *copies, struct err *err)
     }
     if (strcmp(a->lock, "resolved") == 0) {
         struct artifact *art = add_artifact(a, "Cargo.lock", "side", "lock");
-        int r = blob_stage(root, a->lock_file, tmp, a->limits.max_artifact_bytes,
-                           &copies[a->plan.outputs_count].path, art->sha256, &art->size, err);
+        int r = blob_stage(root, a->lock_file, tmp, a->limits.max_artifact_bytes, &copies[a->plan.outputs_count].path,
+                           art->sha256, &art->size, err);
         if (r != 0)
             a->result.artifacts_count--, artifact_clear(art);
         if (r < 0)

@@ -18,7 +18,7 @@ struct joblog {
     int64_t head_left; /* bytes that may still be written as they come */
     char *ring;        /* the last ring_size bytes of what was held back */
     size_t ring_size;
-    int64_t held;      /* bytes held back since the last flush */
+    int64_t held; /* bytes held back since the last flush */
     bool at_line_start;
 };
 
@@ -134,8 +134,8 @@ void joblog_flush(struct joblog *l)
     l->held = 0;
     if (cut > 0) {
         char line[128];
-        int n = snprintf(line, sizeof line, "\n==> %lld bytes of output were cut here (max_log_bytes)\n",
-                         (long long)cut);
+        int n =
+            snprintf(line, sizeof line, "\n==> %lld bytes of output were cut here (max_log_bytes)\n", (long long)cut);
         append(l, line, (size_t)n);
     }
     append(l, l->ring + at, len - at);

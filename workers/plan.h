@@ -18,10 +18,10 @@
 
 /* What is kept of the crate's own cargo configuration. */
 struct cargo_config {
-    char *toml;         /* goes to $CARGO_HOME/config.toml; "" if nothing is kept */
-    char **rustflags;   /* --cfg, --check-cfg, -C target-feature=: allowed ones, NULL-terminated */
-    char **warnings;    /* one a dropped key, for people; NULL-terminated */
-    char **replaced;    /* other sources that are replaced too, as cargo writes them: "git+URL?rev=R", "registry+URL" */
+    char *toml;       /* goes to $CARGO_HOME/config.toml; "" if nothing is kept */
+    char **rustflags; /* --cfg, --check-cfg, -C target-feature=: allowed ones, NULL-terminated */
+    char **warnings;  /* one a dropped key, for people; NULL-terminated */
+    char **replaced;  /* other sources that are replaced too, as cargo writes them: "git+URL?rev=R", "registry+URL" */
     bool replaces_registry; /* [source.crates-io] is replaced by something inside the tarball: nothing is fetched */
 };
 
@@ -33,8 +33,8 @@ void cargo_config_filter(const struct profile *p, const cJSON *config, struct ca
 void cargo_config_clear(struct cargo_config *c);
 
 struct plan_output {
-    char *name;      /* the artifact's: "hello-world.wasm" */
-    char *file;      /* beneath /work/target: "wasm32-wasip1/release/hello-world.wasm" */
+    char *name;       /* the artifact's: "hello-world.wasm" */
+    char *file;       /* beneath /work/target: "wasm32-wasip1/release/hello-world.wasm" */
     const char *kind; /* wasm | elf | ar: which inspector and contract */
     bool is_bin;
 };
@@ -46,9 +46,9 @@ struct plan {
     char **env;                  /* KEY=VALUE, NULL-terminated: all that cargo gets beyond PATH */
     struct plan_output *outputs; /* primary first; at least one */
     size_t outputs_count;
-    bool needs_fetch;            /* there are dependencies that the tarball does not bring */
-    char **exports;              /* [package.metadata.bloomery] exports: wanted besides the contract's; NULL-terminated */
-    char **warnings;             /* NULL-terminated */
+    bool needs_fetch; /* there are dependencies that the tarball does not bring */
+    char **exports;   /* [package.metadata.bloomery] exports: wanted besides the contract's; NULL-terminated */
+    char **warnings;  /* NULL-terminated */
 };
 
 /*

@@ -89,8 +89,8 @@ static void wait_change(struct pool *p, int64_t ms)
 
 static bool runs_here(struct pool *p, const cJSON *labels)
 {
-    AUTO(char_p) char *run =
-        mem_printf("%s-%s", json_str(labels, "bloomery.job", ""), json_str(labels, "bloomery.attempt", ""));
+    AUTO(char_p)
+    char *run = mem_printf("%s-%s", json_str(labels, "bloomery.job", ""), json_str(labels, "bloomery.attempt", ""));
     bool here = false;
 
     pthread_mutex_lock(&p->lock);
@@ -530,8 +530,7 @@ void pool_free(struct pool *p)
 void pool_status(struct pool *p, struct pool_status *ret)
 {
     pthread_mutex_lock(&p->lock);
-    *ret = (struct pool_status){
-        .reaped = p->reaped, .engine_ok = p->engine_ok, .slots = p->cfg.slots, .busy = busy(p)};
+    *ret = (struct pool_status){.reaped = p->reaped, .engine_ok = p->engine_ok, .slots = p->cfg.slots, .busy = busy(p)};
     snprintf(ret->engine_error, sizeof ret->engine_error, "%s",
              p->engine_error[0] || p->engine_ok ? p->engine_error : "the Docker Engine has not been asked yet");
     snprintf(ret->engine_version, sizeof ret->engine_version, "%s", p->info.version);

@@ -19,17 +19,17 @@
 struct pool;
 
 struct pool_config {
-    const char *state_dir;      /* absolute; has sources/ blobs/ logs/ work/ tmp/ */
+    const char *state_dir; /* absolute; has sources/ blobs/ logs/ work/ tmp/ */
     const char *engine_socket;
-    const char *helper_dir;     /* where bloomery-unpack and bloomery-inspect are */
-    const char *share_dir;      /* has workers/steps: mounted read-only into containers */
-    const char *ca_bundle;      /* PEM file given to fetch containers, or NULL */
-    const char *work_mode;      /* auto | ext4 | tmpfs | plain */
-    const char *instance;       /* short name of this daemon's state folder: labels and cgroups of others are left alone */
+    const char *helper_dir; /* where bloomery-unpack and bloomery-inspect are */
+    const char *share_dir;  /* has workers/steps: mounted read-only into containers */
+    const char *ca_bundle;  /* PEM file given to fetch containers, or NULL */
+    const char *work_mode;  /* auto | ext4 | tmpfs | plain */
+    const char *instance;   /* short name of this daemon's state folder: labels and cgroups of others are left alone */
     int slots;
-    uid_t build_uid;            /* as root: slot i uses build_uid + 2*i for builds, + 2*i + 1 for what holds and tries */
+    uid_t build_uid; /* as root: slot i uses build_uid + 2*i for builds, + 2*i + 1 for what holds and tries */
     struct limits limits;
-    int event_fd;               /* written after each change; borrowed */
+    int event_fd; /* written after each change; borrowed */
 };
 
 /* Start the threads. Fails where the configuration cannot work at all; an Engine that is away is waited for. */
@@ -47,11 +47,11 @@ void pool_interrupt(struct pool *p);              /* running jobs go back to the
 void pool_free(struct pool *p);                   /* interrupts, joins the threads */
 
 struct pool_status {
-    bool reaped;           /* what an earlier daemon left behind is gone */
-    bool engine_ok;        /* the last call reached it */
+    bool reaped;    /* what an earlier daemon left behind is gone */
+    bool engine_ok; /* the last call reached it */
     char engine_error[256];
     char engine_version[32];
-    char work_mode[16];    /* ext4 | tmpfs | plain: how the work folder's limit is held */
+    char work_mode[16]; /* ext4 | tmpfs | plain: how the work folder's limit is held */
     int slots, busy;
 };
 void pool_status(struct pool *p, struct pool_status *ret);

@@ -13,8 +13,8 @@
 
 struct profile {
     const char *name, *title, *target, *toolchain;
-    char *dir;          /* absolute path of its folder */
-    cJSON *json;        /* the whole file */
+    char *dir;            /* absolute path of its folder */
+    cJSON *json;          /* the whole file */
     struct limits limits; /* the server's, with the profile's overrides */
 };
 

@@ -8,24 +8,32 @@
 #include "workers/attempt.h"
 
 struct step {
-    const char *name;            /* build | fetch | trial ...: container name and messages */
-    const char *const *command;  /* NULL-terminated */
-    const char *const *env;      /* NULL-terminated, or NULL */
+    const char *name;           /* build | fetch | trial ...: container name and messages */
+    const char *const *command; /* NULL-terminated */
+    const char *const *env;     /* NULL-terminated, or NULL */
     uid_t uid;
-    int64_t seconds;             /* wall time */
-    int64_t cpu_seconds;         /* of the whole attempt so far, 0: no limit */
-    struct buf *out;             /* if set, standard output is kept here instead of logged */
-    size_t out_max;              /* ... and may not be longer */
+    int64_t seconds;     /* wall time */
+    int64_t cpu_seconds; /* of the whole attempt so far, 0: no limit */
+    struct buf *out;     /* if set, standard output is kept here instead of logged */
+    size_t out_max;      /* ... and may not be longer */
 };
 
 /* How a step ended, when the Engine did its part. */
-enum step_end { STEP_EXITED, STEP_CANCELED, STEP_INTERRUPTED, STEP_TIMED_OUT, STEP_CPU_LIMIT, STEP_DISK_LIMIT, STEP_TOO_MUCH_OUTPUT };
+enum step_end {
+    STEP_EXITED,
+    STEP_CANCELED,
+    STEP_INTERRUPTED,
+    STEP_TIMED_OUT,
+    STEP_CPU_LIMIT,
+    STEP_DISK_LIMIT,
+    STEP_TOO_MUCH_OUTPUT
+};
 
 struct step_result {
     enum step_end end;
-    int exit_code;     /* of STEP_EXITED */
+    int exit_code;      /* of STEP_EXITED */
     bool disk_was_full; /* the work folder reached its limit at some time */
-    int64_t oom_kills; /* in this step */
+    int64_t oom_kills;  /* in this step */
 };
 
 /* The container that holds the build: started idle, as other_uid, without network. Fills a->container. */

@@ -59,7 +59,8 @@ int unpack_run(const char *helper_dir, int fd, int dir_fd, const struct limits *
     }
     if (status == EXIT_REFUSED) {
         enum err_kind kind = err_from_name(json_str(answer, "error_kind", ""));
-        err_set(err, kind == ERR_NONE ? ERR_BAD_SOURCE : kind, "%s", json_str(answer, "message", "the tarball was refused"));
+        err_set(err, kind == ERR_NONE ? ERR_BAD_SOURCE : kind, "%s",
+                json_str(answer, "message", "the tarball was refused"));
         return err_hint(err, "%s", json_str(answer, "hint", ""));
     }
     *ret_facts = STEAL(answer);

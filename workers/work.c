@@ -49,8 +49,19 @@ static int make_ext4(const struct work *w, struct err *err)
     if (fd < 0 || ftruncate(fd, w->bytes) < 0)
         return err_sys(err, ERR_ENGINE, errno, "cannot make the work folder's file system");
     /* No journal: a crash throws the folder away. Tables are written when first used: the file stays sparse. */
-    const char *mkfs[] = {"mkfs.ext4", "-q", "-F", "-m", "0", "-N", inodes, "-O", "^has_journal,^resize_inode",
-                          "-E", "lazy_itable_init=1,nodiscard,root_owner=0:0", image, NULL};
+    const char *mkfs[] = {"mkfs.ext4",
+                          "-q",
+                          "-F",
+                          "-m",
+                          "0",
+                          "-N",
+                          inodes,
+                          "-O",
+                          "^has_journal,^resize_inode",
+                          "-E",
+                          "lazy_itable_init=1,nodiscard,root_owner=0:0",
+                          image,
+                          NULL};
     const char *mount_it[] = {"mount", "-o", "loop,nosuid,nodev,noatime", image, w->fs, NULL};
     if (run(mkfs, err) < 0 || run(mount_it, err) < 0)
         return -1;
@@ -59,8 +70,8 @@ static int make_ext4(const struct work *w, struct err *err)
 
 static int make_tmpfs(const struct work *w, struct err *err)
 {
-    AUTO(char_p) char *options =
-        mem_printf("size=%lld,nr_inodes=%lld,mode=0755", (long long)w->bytes, (long long)w->inodes);
+    AUTO(char_p)
+    char *options = mem_printf("size=%lld,nr_inodes=%lld,mode=0755", (long long)w->bytes, (long long)w->inodes);
 
     if (mount("tmpfs", w->fs, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOATIME, options) < 0)
         return err_sys(err, ERR_ENGINE, errno, "cannot mount a tmpfs for the work folder");
@@ -168,7 +179,9 @@ int work_reap(const char *dir, struct err *err)
 int work_probe(const char *dir, const char *wanted, enum work_mode *ret, struct err *err)
 {
     bool automatic = strcmp(wanted, "auto") == 0;
-    enum work_mode mode = strcmp(wanted, "tmpfs") == 0 ? WORK_TMPFS : strcmp(wanted, "plain") == 0 ? WORK_PLAIN : WORK_EXT4;
+    enum work_mode mode = strcmp(wanted, "tmpfs") == 0   ? WORK_TMPFS
+                          : strcmp(wanted, "plain") == 0 ? WORK_PLAIN
+                                                         : WORK_EXT4;
 
     if (mode != WORK_PLAIN) {
         AUTO(char_p) char *probe = mem_printf("%s/probe", dir);
