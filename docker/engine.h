@@ -73,7 +73,8 @@ struct engine_spec {
 };
 
 /* Every container is made with: read-only root, all capabilities dropped, no-new-privileges, the Engine's default
- * seccomp profile, init, private ipc, log driver none, no core dumps, restart never. There is no way to ask for less. */
+ * seccomp profile, init, private ipc, log driver none, no core dumps, restart never. There is no way to ask for
+ * less. */
 enum { ENGINE_NO_IMAGE = 1, ENGINE_NAME_TAKEN = 2 };
 int engine_create(struct engine *e, const char *name, const struct engine_spec *spec, char ret_id[ENGINE_ID_SIZE],
                   struct err *err); /* ENGINE_NO_IMAGE, ENGINE_NAME_TAKEN are outcomes (err filled too) */
@@ -138,7 +139,8 @@ int engine_image(struct engine *e, const char *reference, cJSON **ret_image, str
 /* Images with label KEY or KEY=VALUE: an array of {"Id","RepoTags":[],"Size","Created","Labels":{}}. */
 int engine_images(struct engine *e, const char *label, cJSON **ret_array, struct err *err);
 
-/* POST /images/create?fromSrc=-: the tar that tar_fd gives becomes repo:tag; changes like "LABEL a=b" (NULL-terminated). */
+/* POST /images/create?fromSrc=-: the tar that tar_fd gives becomes repo:tag; changes like "LABEL a=b"
+ * (NULL-terminated). */
 int engine_image_import(struct engine *e, int tar_fd, const char *repo, const char *tag, const char *const *changes,
                         struct err *err);
 

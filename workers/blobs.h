@@ -11,7 +11,8 @@
 #include <stdint.h>
 
 /* Copy `file` (beneath the folder root_fd, no links followed, a regular file only) to a new file in tmp_dir while
- * hashing, and sync it. At most max bytes: else ERR_OUTPUT_TOO_LARGE. BLOB_ABSENT: there is no such file. *ret_path: the copy, caller owns. */
+ * hashing, and sync it. At most max bytes: else ERR_OUTPUT_TOO_LARGE. BLOB_ABSENT: there is no such file.
+ * *ret_path: the copy, which the caller owns. */
 enum { BLOB_ABSENT = 1 };
 int blob_stage(int root_fd, const char *file, const char *tmp_dir, int64_t max, char **ret_path,
                char ret_sha256[SHA256_HEX_SIZE], int64_t *ret_size, struct err *err);

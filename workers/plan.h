@@ -54,10 +54,10 @@ struct plan {
 /*
  * metadata: of cargo metadata --no-deps --format-version 1. Picks the package (option package; else that of
  * manifest_path; else the root package; else the only member; else the only member that gives what the profile
- * prefers; else ERR_BAD_SOURCE listing the members), the targets (option bin, else the profile's `prefer`), checks features
- * and cargo_profile's name, applies [package.metadata.bloomery] defaults (options given by the caller win). ERR_BAD_SOURCE names what there is; ERR_DEPENDENCY for
- * git or foreign-registry dependencies ("vendor them"). A lib whose kind is only "lib" is built as cdylib by
- * `cargo rustc --lib --crate-type cdylib`. */
+ * prefers; else ERR_BAD_SOURCE listing the members), the targets (option bin, else the profile's `prefer`), checks
+ * features and cargo_profile's name, applies [package.metadata.bloomery] defaults (options given by the caller win).
+ * ERR_BAD_SOURCE names what there is; ERR_DEPENDENCY for git or foreign-registry dependencies ("vendor them"). A lib
+ * whose kind is only "lib" is built as cdylib by `cargo rustc --lib --crate-type cdylib`. */
 int plan_make(const struct profile *p, const cJSON *options, const cJSON *metadata, const struct cargo_config *config,
               struct plan *ret, struct err *err);
 void plan_clear(struct plan *p);

@@ -247,7 +247,8 @@ static void conclude(struct worker *w, struct attempt *a, int r, bool engine_los
 {
     struct pool *p = w->pool;
     const char *id = a->job->id;
-    int attempt = a->job->attempt, stop = atomic_load(&w->stop), done;
+    int attempt = a->job->attempt, counted = attempt - a->job->uncounted_attempts;
+    int stop = atomic_load(&w->stop), done;
     struct err err = ERR_INIT;
 
     if (r == 0) {
@@ -255,7 +256,7 @@ static void conclude(struct worker *w, struct attempt *a, int r, bool engine_los
         done = store_finish(p->store, id, attempt, &a->result, &err);
     } else if (stop == STOP_INTERRUPT) {
         done = store_requeue(p->store, id, attempt, "the server was stopped while it ran", 0, false, &a->result, &err);
-    } else if (stop != STOP_CANCEL && err_retries(why->kind) && (engine_lost || attempt < a->limits.max_attempts)) {
+    } else if (stop != STOP_CANCEL && err_retries(why->kind) && (engine_lost || counted < a->limits.max_attempts)) {
         AUTO(char_p) char *reason = mem_printf("attempt %d failed for the server's own reason: %s", attempt, why->msg);
         int64_t later = engine_lost ? 0 : clock_now_ms() + (int64_t)BACKOFF_MS * attempt;
         log_warn(id, "%s; it will run again", reason);

@@ -9,8 +9,8 @@
 
 #include <sys/types.h>
 
-/* Check the tarball that fd gives (from its start; a regular file), and with dir_fd >= 0 unpack it there. uid: who the program runs as when the
- * caller is root. manifest_path may be NULL. *ret_facts: its answer, owned by the caller.
+/* Check the tarball that fd gives (from its start; a regular file), and with dir_fd >= 0 unpack it there. uid: who the
+ * program runs as when the caller is root. manifest_path may be NULL. *ret_facts: its answer, owned by the caller.
  * ERR_BAD_SOURCE, ERR_TOO_LARGE with a hint; ERR_INTERNAL when it could not do its work. */
 int unpack_run(const char *helper_dir, int fd, int dir_fd, const struct limits *limits, const char *manifest_path,
                uid_t uid, cJSON **ret_facts, struct err *err);
