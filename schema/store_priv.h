@@ -133,6 +133,9 @@ struct store_request {
  * `work` put into the request is the caller's to free all the same. */
 int store_writer_submit(struct store *s, struct store_request *r, struct err *err);
 
+/* Requests that wait for the next commit; those in the one under way are not among them. */
+size_t store_writer_waiting(struct store *s);
+
 /* --- store_run.c: ends of a job, shared with the queue's --- */
 
 /* Add a job that has just finished to the totals. */

@@ -62,7 +62,7 @@ static int check_room(struct store_db *db, const struct store_add_request *a, st
 {
     AUTO(query) struct store_query q = {0};
 
-    if (store_db_prepare(&q, db, "SELECT count(*) FROM jobs WHERE state = 'queued'", err) < 0 ||
+    if (store_db_prepare(&q, db, "SELECT count(*) FROM jobs INDEXED BY jobs_queue WHERE state = 'queued'", err) < 0 ||
         store_db_step(&q, err) < 0)
         return -1;
     return store_db_get_int(&q, 0) + (int64_t)a->count > a->max_queue ? STORE_QUEUE_FULL : 0;
@@ -173,7 +173,8 @@ static int claim_work(struct store_db *db, struct store_request *r, struct err *
 
     if (store_db_prepare(&q, db,
                          "UPDATE jobs SET state = 'fetching', attempt = attempt + 1, started_at = ?1, not_before = 0, "
-                         "wait_reason = NULL WHERE id = (SELECT id FROM jobs WHERE state = 'queued' AND "
+                         "wait_reason = NULL WHERE id = (SELECT id FROM jobs INDEXED BY jobs_queue "
+                         "WHERE state = 'queued' AND "
                          "not_before <= ?1 ORDER BY priority DESC, id LIMIT 1) RETURNING id",
                          err) < 0)
         return -1;

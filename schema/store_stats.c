@@ -74,11 +74,12 @@ static int place(struct store_db *db, const char *id, int64_t *ret_position, cha
 {
     AUTO(query) struct store_query q = {0};
 
-    if (store_db_prepare(&q, db,
-                         "SELECT j.profile, 1 + (SELECT count(*) FROM jobs a WHERE a.state = 'queued' AND "
-                         "(a.priority > j.priority OR (a.priority = j.priority AND a.id < j.id))) "
-                         "FROM jobs j WHERE j.id = ?1 AND j.state = 'queued'",
-                         err) < 0)
+    if (store_db_prepare(
+            &q, db,
+            "SELECT j.profile, 1 + (SELECT count(*) FROM jobs a INDEXED BY jobs_queue WHERE a.state = 'queued' AND "
+            "(a.priority > j.priority OR (a.priority = j.priority AND a.id < j.id))) "
+            "FROM jobs j WHERE j.id = ?1 AND j.state = 'queued'",
+            err) < 0)
         return -1;
     store_db_text(&q, id);
     int step = store_db_step(&q, err);
@@ -114,8 +115,10 @@ int store_next_wakeup(struct store_reader *r, int64_t *ret_ms, struct err *err)
 {
     int64_t at = 0;
 
-    if (ask(r->db, "SELECT coalesce(min(not_before), 0) FROM jobs WHERE state = 'queued' AND not_before > 0", NULL, &at,
-            err) < 0)
+    if (ask(r->db,
+            "SELECT coalesce(min(not_before), 0) FROM jobs INDEXED BY jobs_waiting WHERE state = 'queued' AND "
+            "not_before > 0",
+            NULL, &at, err) < 0)
         return -1;
     *ret_ms = at;
     return 0;

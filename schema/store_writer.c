@@ -130,6 +130,17 @@ int store_writer_submit(struct store *s, struct store_request *r, struct err *er
     return r->outcome;
 }
 
+size_t store_writer_waiting(struct store *s)
+{
+    size_t n = 0;
+
+    pthread_mutex_lock(&s->lock);
+    for (const struct store_request *r = s->first; r; r = r->next)
+        n++;
+    pthread_mutex_unlock(&s->lock);
+    return n;
+}
+
 /* --- opening and closing --- */
 
 /* SQLite only says "unable to open database file". */
