@@ -1,0 +1,3 @@
+fn main() {
+    println!("quiet={} loud={} cfg={}", cfg!(feature = "quiet"), cfg!(feature = "loud"), cfg!(from_bloomery));
+}

@@ -1,0 +1,3 @@
+#!/bin/sh
+echo "the wrapper ran" >&2
+exit 1

@@ -1,0 +1,8 @@
+#[cfg(feature = "endless")]
+spout::spout!(0);
+#[cfg(not(feature = "endless"))]
+spout::spout!(400000);
+
+fn main() {
+    println!("wet");
+}
