@@ -1,0 +1,376 @@
+/*
+ * contract.c - one function a rule. A rule that cannot be checked, because its
+ * fact is not there, is broken: nothing passes that was not looked at. See contract.h.
+ */
+#include "workers/contract.h"
+
+#include "base/buf.h"
+
+#include <string.h>
+#include <strings.h>
+
+#define MAX_NAMED 10
+#define MAX_SYMBOL 120 /* bytes of one name in a sentence */
+
+struct checking {
+    const cJSON *rules, *facts;
+    cJSON *checks;
+    char *first, *hint; /* of the first broken rule */
+};
+
+/* A list of symbols for a sentence: at most MAX_NAMED of them. */
+struct names {
+    struct buf text;
+    size_t count;
+};
+
+static void name_add(struct names *n, const char *name)
+{
+    AUTO(char_p) char *clean = json_utf8(name, strnlen(name, MAX_SYMBOL));
+
+    for (char *p = clean; *p; p++)
+        if ((unsigned char)*p < 0x20 || *p == 0x7f)
+            *p = '?';
+    if (n->count++ < MAX_NAMED)
+        buf_printf(&n->text, "%s%s", n->text.len ? ", " : "", *clean ? clean : "\"\"");
+}
+
+/* The caller owns it; *n is empty after. */
+static char *name_list(struct names *n)
+{
+    if (n->count > MAX_NAMED)
+        buf_printf(&n->text, " and %zu more", n->count - MAX_NAMED);
+    n->count = 0;
+    return buf_steal(&n->text);
+}
+
+/* Takes detail. hint may be NULL. */
+static void record(struct checking *c, const char *name, bool ok, char *detail, const char *hint)
+{
+    cJSON *check = cJSON_CreateObject();
+
+    json_put_str(check, "name", name);
+    cJSON_AddBoolToObject(check, "ok", ok);
+    json_put_str(check, "detail", detail);
+    cJSON_AddItemToArray(c->checks, check);
+    if (!ok && !c->first) {
+        c->first = detail;
+        c->hint = mem_strdup(hint);
+        return;
+    }
+    mem_free(detail);
+}
+
+static void no_fact(struct checking *c, const char *name, const char *fact)
+{
+    record(c, name, false, mem_printf("the inspector says nothing of %s", fact), NULL);
+}
+
+/* "wasi_snapshot_preview1.*" or a whole name. */
+static bool matches(const cJSON *patterns, const char *name)
+{
+    const cJSON *v;
+
+    cJSON_ArrayForEach(v, patterns)
+    {
+        size_t n = strcspn(v->valuestring, "*");
+        if (v->valuestring[n] == '*' ? strncmp(v->valuestring, name, n) == 0 : strcmp(v->valuestring, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is_function(const cJSON *v)
+{
+    const char *kind = json_str(v, "kind", "");
+
+    return strcmp(kind, "function") == 0 || strcmp(kind, "func") == 0;
+}
+
+static const cJSON *find_export(const struct checking *c, const char *name)
+{
+    const cJSON *v;
+
+    cJSON_ArrayForEach(v, json_arr(c->facts, "exports")) if (strcmp(json_str(v, "name", ""), name) == 0) return v;
+    return NULL;
+}
+
+/* --- any file --- */
+
+static void check_valid(struct checking *c, const char *kind)
+{
+    const char *error = json_str(c->facts, "error", NULL);
+    const char *what = strcmp(kind, "wasm") == 0  ? "WebAssembly module"
+                       : strcmp(kind, "elf") == 0 ? "ELF file"
+                                                  : "archive";
+
+    if (!cJSON_IsObject(c->facts))
+        no_fact(c, "valid", "the file");
+    else if (error || !json_bool(c->facts, "valid", true))
+        record(c, "valid", false, mem_printf("it is not a valid %s: %.300s", what, error ? error : "broken"), NULL);
+    else
+        record(c, "valid", true, mem_printf("it is a valid %s", what), NULL);
+}
+
+/* --- wasm --- */
+
+static void rule_imports(struct checking *c, const cJSON *allowed)
+{
+    const cJSON *imports = json_arr(c->facts, "imports"), *v;
+    struct names foreign = {0};
+
+    if (!imports)
+        return no_fact(c, "imports", "imports");
+    cJSON_ArrayForEach(v, imports)
+    {
+        AUTO(char_p) char *name = mem_printf("%s.%s", json_str(v, "module", ""), json_str(v, "name", ""));
+        if (!matches(allowed, name))
+            name_add(&foreign, name);
+    }
+    if (foreign.count == 0)
+        return record(c, "imports", true, mem_printf("the host has all %d imports", cJSON_GetArraySize(imports)), NULL);
+    AUTO(char_p) char *list = name_list(&foreign);
+    record(c, "imports", false, mem_printf("it imports what the host does not have: %s", list),
+           "an import is a function that is declared in an extern block and that nothing defines; "
+           "remove the code or the dependency that calls it");
+}
+
+static void missing_exports(struct checking *c, const char *check, struct names *missing, int wanted, const char *hint)
+{
+    if (missing->count == 0)
+        return record(c, check, true, mem_printf("all %d are exported", wanted), NULL);
+    AUTO(char_p) char *list = name_list(missing);
+    record(c, check, false, mem_printf("it does not export %s", list), hint);
+}
+
+static void rule_exports(struct checking *c, const cJSON *wanted)
+{
+    const cJSON *v;
+    struct names missing = {0};
+
+    if (!json_arr(c->facts, "exports"))
+        return no_fact(c, "exports", "exports");
+    cJSON_ArrayForEach(v, wanted) if (!find_export(c, v->valuestring)) name_add(&missing, v->valuestring);
+    missing_exports(c, "exports", &missing, cJSON_GetArraySize(wanted), NULL);
+}
+
+static void crate_exports(struct checking *c, char *const *wanted)
+{
+    struct names missing = {0};
+    int count = 0;
+
+    if (!wanted || !*wanted)
+        return;
+    if (!json_arr(c->facts, "exports"))
+        return no_fact(c, "crate_exports", "exports");
+    for (; *wanted; wanted++, count++)
+        if (!find_export(c, *wanted))
+            name_add(&missing, *wanted);
+    missing_exports(c, "crate_exports", &missing, count,
+                    "package.metadata.bloomery exports names it: define it as #[no_mangle] pub extern \"C\" fn");
+}
+
+static void rule_exports_any(struct checking *c, const cJSON *wanted)
+{
+    const cJSON *v;
+    struct names all = {0};
+
+    if (!json_arr(c->facts, "exports"))
+        return no_fact(c, "exports_any", "exports");
+    cJSON_ArrayForEach(v, wanted)
+    {
+        if (find_export(c, v->valuestring)) {
+            buf_free(&all.text);
+            return record(c, "exports_any", true, mem_printf("it exports %s", v->valuestring), NULL);
+        }
+        name_add(&all, v->valuestring);
+    }
+    AUTO(char_p) char *list = name_list(&all);
+    record(c, "exports_any", false, mem_printf("it exports none of %s", list), NULL);
+}
+
+static void rule_exports_function(struct checking *c)
+{
+    /* The linker adds these whether or not the crate exports anything. */
+    static const char *const always[] = {"_initialize", "__wasm_call_ctors"};
+    const cJSON *exports = json_arr(c->facts, "exports"), *v;
+    int count = 0;
+
+    if (!exports)
+        return no_fact(c, "exports_function", "exports");
+    cJSON_ArrayForEach(v, exports)
+    {
+        bool own = is_function(v);
+        for (size_t i = 0; i < COUNT(always); i++)
+            own = own && strcmp(json_str(v, "name", ""), always[i]) != 0;
+        count += own;
+    }
+    if (count > 0)
+        record(c, "exports_function", true, mem_printf("it exports %d function%s", count, count == 1 ? "" : "s"), NULL);
+    else
+        record(c, "exports_function", false, mem_strdup("the module exports no function"),
+               "mark what the host calls with #[no_mangle] pub extern \"C\" fn, in the crate's lib or in a module that "
+               "the "
+               "lib makes public; or build a bin with bin=NAME");
+}
+
+/* A bool, or the names under which it is exported. */
+static bool is_set(const cJSON *v)
+{
+    return cJSON_IsTrue(v) || (cJSON_IsString(v) && *v->valuestring) || (cJSON_IsArray(v) && v->child);
+}
+
+static void rule_memory(struct checking *c, const cJSON *rule)
+{
+    static const char *const sides[] = {"exported", "imported"};
+    const cJSON *memories = json_arr(c->facts, "memories"), *v;
+
+    if (!memories)
+        return no_fact(c, "memory", "memories");
+    for (size_t i = 0; i < COUNT(sides); i++) {
+        const cJSON *wanted = cJSON_GetObjectItemCaseSensitive(rule, sides[i]);
+        bool is = false;
+        if (!wanted)
+            continue;
+        cJSON_ArrayForEach(v, memories)
+        {
+            const cJSON *fact = cJSON_GetObjectItemCaseSensitive(v, sides[i]);
+            if (!fact)
+                return no_fact(c, "memory", sides[i]);
+            is |= is_set(fact);
+        }
+        if (is != cJSON_IsTrue(wanted))
+            return record(c, "memory", false, mem_printf("its memory is %s%s", is ? "" : "not ", sides[i]), NULL);
+    }
+    record(c, "memory", true, mem_strdup("its memory is where the host looks for it"), NULL);
+}
+
+/* --- ELF --- */
+
+static void rule_type(struct checking *c, const cJSON *allowed)
+{
+    const char *type = json_str(c->facts, "type", NULL);
+    const cJSON *v;
+
+    if (!type)
+        return no_fact(c, "type", "the type");
+    const char *bare = strncasecmp(type, "et_", 3) == 0 ? type + 3 : type;
+    cJSON_ArrayForEach(v, allowed) if (strcasecmp(v->valuestring, bare) == 0) return record(
+        c, "type", true, mem_printf("its type is %s", v->valuestring), NULL);
+    record(c, "type", false, mem_printf("its type is %.40s, which the host does not load", bare), NULL);
+}
+
+static void rule_interp(struct checking *c, bool wanted)
+{
+    const cJSON *interp = cJSON_GetObjectItemCaseSensitive(c->facts, "interp");
+
+    if (!interp || !(cJSON_IsNull(interp) || cJSON_IsString(interp)))
+        return no_fact(c, "interp", "the interpreter");
+    bool has = cJSON_IsString(interp) && *interp->valuestring;
+    AUTO(char_p)
+    char *name = json_utf8(has ? interp->valuestring : "", has ? strnlen(interp->valuestring, MAX_SYMBOL) : 0);
+    if (has == wanted)
+        record(c, "interp", true,
+               has ? mem_printf("it is loaded by %s", name) : mem_strdup("it needs no dynamic loader"), NULL);
+    else
+        record(c, "interp", false,
+               has ? mem_printf("it needs the dynamic loader %s", name) : mem_strdup("it names no dynamic loader"),
+               has ? "a build script or a flag asked for dynamic linking: take it out" : NULL);
+}
+
+static void rule_needed(struct checking *c, const cJSON *allowed)
+{
+    const cJSON *needed = json_arr(c->facts, "needed"), *v;
+    struct names foreign = {0};
+
+    if (!needed)
+        return no_fact(c, "needed", "needed libraries");
+    cJSON_ArrayForEach(v, needed)
+    {
+        const char *name = cJSON_IsString(v) ? v->valuestring : "?";
+        if (!matches(allowed, name))
+            name_add(&foreign, name);
+    }
+    if (foreign.count == 0)
+        return record(c, "needed", true,
+                      cJSON_GetArraySize(needed) ? mem_strdup("the host has every library that it needs")
+                                                 : mem_strdup("it needs no shared library"),
+                      NULL);
+    AUTO(char_p) char *list = name_list(&foreign);
+    record(c, "needed", false, mem_printf("it needs shared libraries that the host does not have: %s", list),
+           "link it statically: a crate's `vendored`, `bundled` or `static` feature, or a crate in Rust");
+}
+
+/* Something to start: an entry point, and not an object file. */
+static void rule_executable(struct checking *c, bool wanted)
+{
+    const cJSON *flag = cJSON_GetObjectItemCaseSensitive(c->facts, "executable");
+    const cJSON *entry = cJSON_GetObjectItemCaseSensitive(c->facts, "entry");
+    bool is;
+
+    if (cJSON_IsBool(flag))
+        is = cJSON_IsTrue(flag);
+    else if (cJSON_IsNumber(entry))
+        is = entry->valuedouble != 0;
+    else if (cJSON_IsString(entry))
+        is = strspn(entry->valuestring, "0x") != strlen(entry->valuestring);
+    else
+        return no_fact(c, "executable", "an entry point");
+    record(c, "executable", is == wanted, mem_strdup(is ? "it can be executed" : "it has no entry point"), NULL);
+}
+
+/* --- all of them --- */
+
+static void check_rules(struct checking *c)
+{
+    const cJSON *rule;
+
+    cJSON_ArrayForEach(rule, c->rules)
+    {
+        const char *name = rule->string;
+        if (strcmp(name, "imports") == 0)
+            rule_imports(c, rule);
+        else if (strcmp(name, "exports") == 0)
+            rule_exports(c, rule);
+        else if (strcmp(name, "exports_any") == 0)
+            rule_exports_any(c, rule);
+        else if (strcmp(name, "exports_function") == 0 && cJSON_IsTrue(rule))
+            rule_exports_function(c);
+        else if (strcmp(name, "memory") == 0)
+            rule_memory(c, rule);
+        else if (strcmp(name, "type") == 0)
+            rule_type(c, rule);
+        else if (strcmp(name, "interp") == 0)
+            rule_interp(c, cJSON_IsTrue(rule));
+        else if (strcmp(name, "needed") == 0)
+            rule_needed(c, rule);
+        else if (strcmp(name, "executable") == 0)
+            rule_executable(c, cJSON_IsTrue(rule));
+    }
+}
+
+int contract_check(const struct profile *p, const struct plan *plan, const cJSON *metadata, cJSON **ret_contract,
+                   struct err *err)
+{
+    struct checking c = {.rules = json_obj(p->json, "contract"), .facts = metadata, .checks = cJSON_CreateArray()};
+    const char *host = json_str(c.rules, "host", p->name);
+    cJSON *contract = cJSON_CreateObject();
+
+    check_valid(&c, json_str(json_obj(p->json, "artifact"), "kind", ""));
+    if (!c.first) {
+        check_rules(&c);
+        crate_exports(&c, plan->exports);
+    }
+    json_put_str(contract, "host", host);
+    json_put_str(contract, "verdict", c.first ? "fail" : "pass");
+    cJSON_AddItemToObject(contract, "checks", c.checks);
+    *ret_contract = contract;
+    if (!c.first)
+        return 0;
+    err_set(err, ERR_CONTRACT, "%s does not load this: %s", host, c.first);
+    if (c.hint)
+        err_hint(err, "%s", c.hint);
+    mem_free(c.first);
+    mem_free(c.hint);
+    return 1;
+}
