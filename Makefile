@@ -33,6 +33,10 @@ MAINS    := daemon/main.c inspect/inspect_main.c inspect/unpack_main.c client/ma
 lib       = $(BUILD)/lib$(1).a
 PROGRAMS := $(BUILD)/bloomeryd $(BUILD)/bloomery $(BUILD)/bloomery-inspect $(BUILD)/bloomery-unpack
 
+# make V=1 shows the commands.
+Q         := $(if $(V),,@)
+say        = $(if $(V),,@echo '  $(1)  $@')
+
 .PHONY: all help
 all: $(PROGRAMS) ## build the daemon, the client and the helpers
 
@@ -41,12 +45,13 @@ help: ## list the targets
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+	$(call say,CC)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
 define layer
 $(call lib,$(1)): $(call obj,$(filter-out $(MAINS),$(wildcard $(1)/*.c)))
 	@mkdir -p $$(@D); rm -f $$@
-	ar rcs $$@ $$^
+	$$(Q)ar rcs $$@ $$^
 endef
 $(foreach l,$(LAYERS),$(eval $(call layer,$(l))))
 
@@ -57,7 +62,8 @@ $(BUILD)/gen/migrations.c: $(MIGRATIONS) schema/embed.awk
 	awk -f schema/embed.awk $(MIGRATIONS) > $@.new && mv $@.new $@
 $(BUILD)/obj/schema/migrations.o: $(BUILD)/gen/migrations.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+	$(call say,CC)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 $(call lib,schema): $(BUILD)/obj/schema/migrations.o
 
 $(BUILD)/bloomeryd: $(call obj,daemon/main.c) $(call lib,daemon) $(call lib,workers) $(call lib,docker) $(call lib,schema) $(call lib,base)
@@ -65,20 +71,23 @@ $(BUILD)/bloomery: $(call obj,client/main.c) $(call lib,client) $(call lib,base)
 $(BUILD)/bloomery-inspect: $(call obj,inspect/inspect_main.c) $(call lib,inspect) $(call lib,base)
 $(BUILD)/bloomery-unpack: $(call obj,inspect/unpack_main.c) $(call lib,inspect) $(call lib,base)
 $(PROGRAMS):
-	$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
+	$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
 
 # --- unit tests: tests/unit/test_X.c is one program; those in tests/unit/faked/ link tests/fakes/*.c before docker/ ---
 UNIT      := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*.c tests/unit/faked/*.c))
 TESTLIBS  := $(foreach l,daemon workers docker schema inspect client base,$(call lib,$(l)))
 $(call lib,fakes): $(call obj,$(wildcard tests/fakes/*.c))
 	@mkdir -p $(@D); rm -f $@
-	ar rcs $@ $^
+	$(Q)ar rcs $@ $^
 $(BUILD)/tests/unit/faked/%: $(BUILD)/obj/tests/unit/faked/%.o $(call lib,fakes) $(TESTLIBS)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) $^ $(LDLIBS) -lcmocka -o $@
+	$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS) $^ $(LDLIBS) -lcmocka -o $@
 $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(TESTLIBS)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) $^ $(LDLIBS) -lcmocka -o $@
+	$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS) $^ $(LDLIBS) -lcmocka -o $@
 unit: $(UNIT) $(PROGRAMS) ## the unit tests (make build/tests/unit/test_X builds one)
 	@BUILD=$(BUILD) tests/run-unit $(UNIT)
 
@@ -87,11 +96,13 @@ FUZZ      := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 ifeq ($(VARIANT),fuzz)
 $(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(TESTLIBS)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -fsanitize=fuzzer $^ $(LDLIBS) -o $@
+	$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS) -fsanitize=fuzzer $^ $(LDLIBS) -o $@
 else
 $(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/tests/fuzz/replay.o $(TESTLIBS)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
+	$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
 endif
 
 # --- checks ---

@@ -189,10 +189,10 @@ static int trial(struct attempt *a, const char *path, struct artifact *art, stru
             reason = script ? judge_script(res.exit_code, &output, &word) : judge_exit(res.exit_code, &output, &word);
         break;
     }
-    joblog_say(a->log, "trial: %s: %s", word, reason);
+    joblog_say(a->log, "trial: %s: %s", word, reason ? reason : "");
     art->trial = verdict(host, word, reason, &output);
     if (strcmp(word, "fail") == 0) {
-        err_set(err, ERR_TRIAL, "%s does not start in %s: %s", art->name, host, reason);
+        err_set(err, ERR_TRIAL, "%s does not start in %s: %s", art->name, host, reason ? reason : "");
         return err_hint(err, "the trial's output is in the job's log; trial=off leaves the trial out");
     }
     return 0;
