@@ -251,6 +251,9 @@ static void test_indexes_are_used(void **state)
         {"SELECT * FROM jobs j WHERE true AND j.group_id = 'x' ORDER BY j.id DESC LIMIT 9", "jobs_group"},
         {"SELECT 1 FROM jobs WHERE state = 'succeeded' AND started_at > 0 AND profile = 'x' ORDER BY finished_at DESC",
          "jobs_recent"},
+        {"SELECT 1 FROM jobs INDEXED BY jobs_finished WHERE finished_at > 0 AND state = 'succeeded' AND started_at > 0 "
+         "ORDER BY finished_at DESC",
+         "jobs_finished"},
         {"SELECT 1 FROM artifacts WHERE sha256 = 'x'", "artifacts_sha256"},
         {"SELECT id FROM jobs WHERE finished_at > 0 AND finished_at < 9 ORDER BY finished_at LIMIT 9", "jobs_finished"},
         {"SELECT * FROM job_labels l CROSS JOIN jobs j ON j.id = l.job_id WHERE l.key = 'x' AND l.value = 'y' "
