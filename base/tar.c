@@ -39,6 +39,35 @@ static void locale_leave(locale_t l, locale_t before)
         uselocale(before);
 }
 
+const char *tar_link_fault(const char *target, size_t room)
+{
+    bool leading = true;
+
+    if (target[0] == '\0')
+        return "to nowhere";
+    if (target[0] == '/')
+        return "to an absolute path";
+    for (const char *p = target; *p;) {
+        size_t len = strcspn(p, "/");
+
+        if (len == 2 && p[0] == '.' && p[1] == '.') {
+            if (!leading)
+                return "with '..' behind another name";
+            if (room == 0)
+                return "that leaves the crate";
+            room--;
+        } else if (len > 255) {
+            return "with an over-long name";
+        } else if (len > 0 && !(len == 1 && p[0] == '.')) {
+            leading = false;
+        }
+        p += len;
+        while (*p == '/')
+            p++;
+    }
+    return NULL;
+}
+
 /* --- writing --- */
 
 struct tar_writer {

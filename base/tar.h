@@ -6,12 +6,17 @@
 
 #include "base/err.h"
 
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 #define TAR_TIME 1153704088 /* 2006-07-24T01:21:28Z, the time of every file that is packed or unpacked, as cargo does */
 #define TAR_MAX_HEADERS (4 * 1024 * 1024)  /* bytes of one entry's headers: long names, pax records, sparse maps */
 #define TAR_RATIO_FROM (INT64_C(16) << 20) /* the ratio of smaller archives is nobody's concern */
+
+/* Why a symbolic link may not be packed or unpacked; NULL if it may. ".." may only lead its target, and only as often
+ * as there are folders between the link and the root (`room`): so it stays inside, whatever else is a link. Static. */
+const char *tar_link_fault(const char *target, size_t room);
 
 /* --- writing: reproducible (no owner, no time but TAR_TIME) --- */
 enum tar_filter { TAR_PLAIN, TAR_GZIP, TAR_ZSTD };

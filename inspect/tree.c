@@ -2,6 +2,7 @@
 #include "inspect/tree.h"
 
 #include "base/json.h"
+#include "base/tar.h"
 
 #include <search.h>
 #include <stdlib.h>
@@ -301,37 +302,14 @@ void tree_sort(struct tree *t)
 int tree_check_link(const struct tree_node *link, const char *root, struct err *err)
 {
     char a[TREE_SHOWN], b[TREE_SHOWN];
-    const char *inside = link->path + (root[0] ? strlen(root) + 1 : 0), *why = NULL;
+    const char *inside = link->path + (root[0] ? strlen(root) + 1 : 0);
     size_t room = 0;
-    bool leading = true;
 
     for (const char *p = inside; *p; p++)
         room += *p == '/';
-    if (link->target[0] == '\0')
-        why = "to nowhere";
-    else if (link->target[0] == '/')
-        why = "to an absolute path";
-    else if (bad_bytes(link->target))
+    const char *why = tar_link_fault(link->target, room);
+    if (!why && bad_bytes(link->target))
         why = "with control characters or stray bytes in its target";
-    for (const char *p = link->target; !why && *p;) {
-        size_t len = strcspn(p, "/");
-
-        if (len == 2 && p[0] == '.' && p[1] == '.') {
-            if (!leading)
-                why = "with '..' behind another name";
-            else if (room == 0)
-                why = "that leaves the crate";
-            else
-                room--;
-        } else if (len > TREE_MAX_COMPONENT) {
-            why = "with an over-long name";
-        } else if (len > 0 && !(len == 1 && p[0] == '.')) {
-            leading = false;
-        }
-        p += len;
-        while (*p == '/')
-            p++;
-    }
     if (!why)
         return 0;
     err_set(err, ERR_BAD_SOURCE, "'%s' is a symbolic link %s: '%.60s'", tree_show(link->path, a), why,
