@@ -181,8 +181,7 @@ static const struct {
     {"because --locked was passed", ERR_BAD_SOURCE},
     {"is not supported by the following package", ERR_BAD_SOURCE},
     {"cannot be built because it requires rustc", ERR_BAD_SOURCE},
-    {"is required", ERR_BAD_SOURCE},    /* feature `edition2099` is required */
-    {"is not defined", ERR_BAD_SOURCE}, /* profile `x` is not defined */
+    {"error: profile `", ERR_BAD_SOURCE}, /* is not defined */
     {"no bin target", ERR_BAD_SOURCE},
     {"no library targets found", ERR_BAD_SOURCE},
     {"package ID specification", ERR_BAD_SOURCE},
@@ -415,9 +414,14 @@ static void describe_macro(struct found *f)
 static void describe(struct found *f, enum err_kind fallback)
 {
     bool placed = false, toml = false;
+    struct line text = f->head;
 
+    if (starts(text, "error: ")) {
+        text.p += 7;
+        text.len -= 7;
+    }
     f->kind = fallback;
-    put_text(&f->message, f->head);
+    put_text(&f->message, text);
     describe_place(f, &placed, &toml);
     if (starts(f->head, "error[") || placed) {
         f->kind = toml ? ERR_BAD_SOURCE : ERR_COMPILE;

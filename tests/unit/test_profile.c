@@ -1,0 +1,312 @@
+/* test_profile.c - profiles load whole or not at all; options are typed, bounded and canonical. */
+#include "tests/unit/profile_kit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* --- loading --- */
+
+static void test_set(void **state)
+{
+    struct profiles *set = *state;
+
+    assert_int_equal(profiles_count(set), 3);
+    assert_string_equal(profiles_at(set, 0)->name, "static");
+    assert_string_equal(profiles_at(set, 2)->name, "web");
+    assert_null(profiles_find(set, "nope"));
+    const struct profile *web = profiles_find(set, "web");
+    assert_int_equal(web->limits.job_wall_seconds, 77);
+    assert_int_equal(web->limits.job_pids, 1024);
+    assert_int_equal(web->dir[0], '/');
+    profiles_unref(profiles_ref(set));
+    profiles_unref(NULL);
+}
+
+static void test_shipped_profiles(void **state)
+{
+    static const struct limits limits = LIMITS_DEFAULT;
+    const char *const dirs[] = {"workers/profiles", NULL};
+    struct profiles *set = NULL;
+    struct err err = ERR_INIT;
+
+    (void)state;
+    if (profiles_load(dirs, &limits, &set, &err) < 0)
+        fail_msg("%s", err.msg);
+    assert_non_null(profiles_find(set, "wasm"));
+    assert_non_null(profiles_find(set, "wasi"));
+    assert_non_null(profiles_find(set, "musl"));
+    profiles_unref(set);
+}
+
+static void test_defined_twice(void **state)
+{
+    static const struct limits limits = LIMITS_DEFAULT;
+    const char *const dirs[] = {"tests/unit/data/profiles", "tests/unit/data/profiles", NULL};
+    struct profiles *set = NULL;
+    struct err err = ERR_INIT;
+
+    (void)state;
+    assert_int_equal(profiles_load(dirs, &limits, &set, &err), -1);
+    assert_null(set);
+    assert_non_null(strstr(err.msg, "already defined"));
+}
+
+/* Loads profile `web` after `old` was replaced by `new`, into err. */
+static int load_changed(const char *old, const char *new, bool dockerfile, struct err *err)
+{
+    static const struct limits limits = LIMITS_DEFAULT;
+    char dir[] = "/tmp/test_profile.XXXXXX";
+    AUTO(buf) struct buf text = kit_read("profiles", "web/profile.json"), changed = {0};
+    struct profiles *set = NULL;
+    struct err ignored = ERR_INIT;
+    const char *at = strstr(text.p, old);
+
+    assert_non_null(at);
+    assert_non_null(mkdtemp(dir));
+    buf_put(&changed, text.p, (size_t)(at - text.p));
+    buf_puts(&changed, new);
+    buf_puts(&changed, at + strlen(old));
+    AUTO(char_p) char *folder = mem_printf("%s/web", dir);
+    AUTO(char_p) char *file = mem_printf("%s/web/profile.json", dir);
+    AUTO(char_p) char *docker = mem_printf("%s/web/Dockerfile", dir);
+    assert_int_equal(mkdir(folder, 0755), 0);
+    assert_int_equal(fs_write(file, changed.p, changed.len, 0644, &ignored), 0);
+    if (dockerfile)
+        assert_int_equal(fs_write(docker, "", 0, 0644, &ignored), 0);
+    const char *const dirs[] = {dir, NULL};
+    int r = profiles_load(dirs, &limits, &set, err);
+    profiles_unref(set);
+    fs_remove_tree(dir, &ignored);
+    return r;
+}
+
+static void test_broken(void **state)
+{
+    static const struct {
+        const char *old, *new, *message;
+    } cases[] = {
+        {"\"title\": \"Modules for tests\",", "", "title is missing"},
+        {"\"title\": \"Modules for tests\"", "\"title\": 7", "title must be a text"},
+        {"\"title\"", "\"tytle\"", "tytle is not known"},
+        {"\"name\": \"web\"", "\"name\": \"Web\"", "name must be"},
+        {"\"name\": \"web\"", "\"name\": \"webb\"", "its folder"},
+        {"\"name\": \"web\"", "\"name\": \"web\", \"name\": \"web\"", "twice"},
+        {"{name}.wasm", "../{name}", "outputs.bin"},
+        {"\"prefer\": [\"cdylib\", \"bin\"]", "\"prefer\": [\"staticlib\"]", "prefer names staticlib"},
+        {"\"prefer\": [\"cdylib\", \"bin\"]", "\"prefer\": []", "prefer is empty"},
+        {"\"kind\": \"wasm\"", "\"kind\": \"exe\"", "artifact.kind"},
+        {"\"suffix\": \".wasm\"", "\"suffix\": \"/x\"", "artifact.suffix"},
+        {"\"memory\": {\"type\"", "\"package\": {\"type\"", "options.package is the name of a common option"},
+        {"\"default\": \"md\"", "\"default\": \"xx\"", "options.memory.default"},
+        {"\"default\": 3", "\"default\": 30", "options.depth.default"},
+        {"\"type\": \"int\"", "\"type\": \"float\"", "options.depth.type"},
+        {"\"doc\": \"how deep\"", "\"dock\": \"how deep\"", "options.depth.dock"},
+        {"job_wall_seconds", "job_wall_second", "limits.job_wall_second is not known"},
+        {": 77", ": -1", "limits.job_wall_seconds must be"},
+        {"\"exports_function\"", "\"export_function\"", "contract.export_function is not known"},
+        {"\"exports_function\": true", "\"interp\": false", "contract.interp is a rule for elf"},
+        {"env.*", "e*v", "contract.imports"},
+        {"\"match\"", "\"mach\"", "hints.mach"},
+        {"{\n", "[\n", "is not JSON"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct err err = ERR_INIT;
+        assert_int_equal(load_changed(cases[i].old, cases[i].new, true, &err), -1);
+        if (!strstr(err.msg, cases[i].message) || !strstr(err.msg, "web/profile.json"))
+            fail_msg("%s: expected %s", err.msg, cases[i].message);
+    }
+    struct err err = ERR_INIT;
+    assert_int_equal(load_changed("Modules", "Modules", false, &err), -1);
+    assert_non_null(strstr(err.msg, "Dockerfile is missing"));
+}
+
+/* --- options --- */
+
+/* "key=value&key=value" to parameters, then to the canonical text or the error's. The caller owns it. */
+static char *options_in(void **state, const char *profile, bool in_group, const char *query)
+{
+    AUTO(char_p) char *copy = mem_strdup(query);
+    struct param params[80];
+    size_t count = 0;
+    char *rest = copy;
+    cJSON *obj = NULL;
+    struct err err = ERR_INIT;
+
+    for (char *part; *query && (part = strsep(&rest, "&"));) {
+        char *eq = strchr(part, '=');
+        if (eq)
+            *eq = '\0';
+        params[count++] = (struct param){part, eq ? eq + 1 : ""};
+    }
+    if (profile_options(kit_profile(state, profile), params, count, in_group, &obj, &err) < 0) {
+        assert_null(obj);
+        assert_int_equal(err.kind, ERR_BAD_REQUEST);
+        return mem_printf("%s | %s", err.msg, err.hint);
+    }
+    char *text = json_text(obj);
+    cJSON_Delete(obj);
+    return text;
+}
+
+static void is(void **state, const char *query, const char *expected)
+{
+    AUTO(char_p) char *got = options_in(state, "web", false, query);
+
+    assert_string_equal(got, expected);
+}
+
+static void refused(void **state, const char *query, const char *part)
+{
+    AUTO(char_p) char *got = options_in(state, "web", false, query);
+
+    if (!strstr(got, part))
+        fail_msg("%s: %s lacks %s", query, got, part);
+}
+
+static void test_canonical(void **state)
+{
+    is(state, "", "{}");
+    is(state, "cargo_profile=release&priority=0&trial=on&locked=0&toolchain=pinned-1&memory=md&depth=3&verify=no",
+       "{}");
+    is(state, "locked&debug=yes&no_default_features=on&bypass_cache=1",
+       "{\"bypass_cache\":true,\"debug\":true,\"locked\":true,\"no_default_features\":true}");
+    is(state, "trial=off", "{\"trial\":false}");
+    is(state, "features=b,a&features=c b", "{\"features\":[\"a\",\"b\",\"c\"]}");
+    is(state, "features=", "{}");
+    is(state, "bin=z,a&bin=z", "{\"bin\":[\"z\",\"a\"]}");
+    is(state, "package=x&manifest_path=crates/x/Cargo.toml",
+       "{\"manifest_path\":\"crates/x/Cargo.toml\",\"package\":\"x\"}");
+    is(state, "env.B=2&env.A=1", "{\"env\":{\"A\":\"1\",\"B\":\"2\"}}");
+    is(state, "max_size=100&priority=-100&depth=9", "{\"depth\":9,\"max_size\":100,\"priority\":-100}");
+    is(state, "memory=lg&fancy", "{\"fancy\":true,\"memory\":\"lg\"}");
+}
+
+static void test_cfg(void **state)
+{
+    AUTO(char_p) char *got = options_in(state, "web", false, "cfg=a,b&cfg=x=\"1,2\"");
+
+    assert_string_equal(got, "{\"cfg\":[\"a\",\"b\",\"x=\\\"1,2\\\"\"]}");
+    refused(state, "cfg=-Clinker", "cfg must be");
+    refused(state, "cfg=a=b", "cfg must be");
+    refused(state, "cfg=a=\"b", "cfg must be");
+    refused(state, "cfg=a=\"b\"c", "cfg must be");
+    refused(state, "cfg=@file", "cfg must be");
+    refused(state, "cfg=a\x1f-Clinker=x", "cfg must be");
+}
+
+static void test_refused(void **state)
+{
+    refused(state, "nope=1", "unknown parameter nope");
+    refused(state, "nope=1", "profile web takes memory, depth, fancy, package");
+    refused(state, "locked=maybe", "true or false");
+    refused(state, "locked=1&locked=1", "given twice");
+    refused(state, "package=a&package=b", "given twice");
+    refused(state, "package=", "parameter package=");
+    refused(state, "package=-p", "parameter package=-p");
+    refused(state, "priority=101", "from -100 to 100");
+    refused(state, "priority=1e1", "whole number");
+    refused(state, "max_size=0", "whole number");
+    refused(state, "max_size=99999999999999999999", "whole number");
+    refused(state, "max_size= 1", "whole number");
+    refused(state, "cargo_profile=test", "not test or bench");
+    refused(state, "cargo_profile=a/b", "cargo_profile");
+    refused(state, "toolchain=nightly", "pinned-1");
+    refused(state, "verify=1", "not available in this version");
+    refused(state, "memory=xl", "one of sm, md, lg");
+    refused(state, "depth=10", "from 1 to 9");
+    refused(state, "manifest_path=/etc/Cargo.toml", "relative path");
+    refused(state, "manifest_path=a/../Cargo.toml", "relative path");
+    refused(state, "manifest_path=../Cargo.toml", "relative path");
+    refused(state, "manifest_path=a//Cargo.toml", "relative path");
+    refused(state, "manifest_path=myCargo.toml", "relative path");
+    refused(state, "manifest_path=Cargo.lock", "relative path");
+    refused(state, "features=a;b", "names of features");
+    refused(state, "package=a\nb", "package=a?b");
+    refused(state, "wasi.package=a", "unknown parameter wasi.package");
+}
+
+static void test_env(void **state)
+{
+    static const char *const names[] = {"CARGO_HOME", "RUSTFLAGS", "LD_PRELOAD",    "CC",      "CC_x",     "CXX",
+                                        "AR",         "PATH",      "HOME",          "TMPDIR",  "a",        "A-B",
+                                        "",           "1A",        "RUSTC_WRAPPER", "HOST_CC", "TARGET_CC"};
+    AUTO(buf) struct buf long_value = {0};
+
+    for (size_t i = 0; i < COUNT(names); i++) {
+        AUTO(char_p) char *query = mem_printf("env.%s=1", names[i]);
+        refused(state, query, "is not accepted");
+    }
+    buf_puts(&long_value, "env.A=");
+    for (int i = 0; i < 4096; i++)
+        buf_puts(&long_value, "x");
+    AUTO(char_p) char *got = options_in(state, "web", false, long_value.p);
+    assert_int_equal(got[0], '{');
+    buf_puts(&long_value, "x");
+    refused(state, long_value.p, "4096");
+    refused(state, "env.A=1&env.A=2", "given twice");
+    refused(state, "env.A=x\ny", "printable");
+    is(state, "env.GIT_SHA=abc", "{\"env\":{\"GIT_SHA\":\"abc\"}}");
+    is(state, "env.A=", "{\"env\":{\"A\":\"\"}}");
+}
+
+static void test_group(void **state)
+{
+    AUTO(char_p) char *mine = options_in(state, "web", true, "web.memory=sm&wasi.package=x&debug");
+    AUTO(char_p) char *other = options_in(state, "wasi", true, "web.memory=sm&wasi.package=x&debug");
+    AUTO(char_p)
+    char *wins = options_in(state, "web", true, "bin=a,b&web.bin=c&env.A=1&env.B=1&web.env.A=2&priority=3");
+    AUTO(char_p) char *bare = options_in(state, "wasi", true, "memory=sm");
+
+    assert_string_equal(mine, "{\"debug\":true,\"memory\":\"sm\"}");
+    assert_string_equal(other, "{\"debug\":true,\"package\":\"x\"}");
+    assert_string_equal(wins, "{\"bin\":[\"c\"],\"env\":{\"A\":\"2\",\"B\":\"1\"},\"priority\":3}");
+    assert_non_null(strstr(bare, "unknown parameter memory"));
+    is(state, "web.memory=sm", "{\"memory\":\"sm\"}");
+}
+
+static void test_bounds(void **state)
+{
+    AUTO(buf) struct buf q = {0};
+
+    for (int i = 0; i < 65; i++)
+        buf_printf(&q, "%sf%d", i ? "," : "features=", i);
+    refused(state, q.p, "more than 64");
+    buf_clear(&q);
+    for (int i = 0; i < 65; i++)
+        buf_printf(&q, "%senv.A%d=1", i ? "&" : "", i);
+    refused(state, q.p, "more than 64");
+}
+
+static void test_describe(void **state)
+{
+    AUTO(json) cJSON *d = profile_describe(kit_profile(state, "web"));
+    const cJSON *options = json_obj(d, "options");
+
+    assert_string_equal(json_str(d, "host", ""), "a test host");
+    assert_string_equal(json_str(json_obj(options, "memory"), "default", ""), "md");
+    assert_string_equal(json_str(json_obj(options, "memory"), "scope", ""), "profile");
+    assert_string_equal(json_str(json_obj(options, "cargo_profile"), "default", ""), "release");
+    assert_string_equal(json_str(json_obj(options, "toolchain"), "default", ""), "pinned-1");
+    assert_true(json_bool(json_obj(options, "trial"), "default", false));
+    assert_non_null(json_obj(options, "env.NAME"));
+    assert_int_equal(json_int(json_obj(d, "limits"), "job_wall_seconds", 0), 77);
+    assert_string_equal(json_str(json_obj(json_obj(d, "artifacts"), "primary"), "kind", ""), "wasm");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_set),           cmocka_unit_test(test_shipped_profiles),
+        cmocka_unit_test(test_defined_twice), cmocka_unit_test(test_broken),
+        cmocka_unit_test(test_canonical),     cmocka_unit_test(test_cfg),
+        cmocka_unit_test(test_refused),       cmocka_unit_test(test_env),
+        cmocka_unit_test(test_group),         cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_describe),
+    };
+
+    return cmocka_run_group_tests_name("profile", tests, kit_setup, kit_teardown);
+}
