@@ -345,6 +345,13 @@ char *http_answer_header(const struct http_answer *a, const char *name)
     return NULL;
 }
 
+/* A server that refuses an upload may answer and leave while it is still being sent. */
+static bool refused_early(const struct exchange *x, CURLcode code)
+{
+    return (code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR) && x->body_fd >= 0 && x->headers_done &&
+           x->status >= 400;
+}
+
 int http_call(struct http *h, const struct http_request *req, struct http_answer *ret, struct err *err)
 {
     if (h->easy)
@@ -359,7 +366,7 @@ int http_call(struct http *h, const struct http_request *req, struct http_answer
         curl_easy_setopt(h->easy, CURLOPT_TIMEOUT_MS, (long)(req->seconds * 1000));
     CURLcode code = curl_easy_perform(h->easy);
     int r = 0;
-    if (code == CURLE_OK) {
+    if (code == CURLE_OK || refused_early(&x, code)) {
         ret->status = x.status;
         buf_free(&ret->body);
         buf_free(&ret->headers);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Runs tests/integration/engine_test against the fake Engine and against the real one.
+"""Runs engine_test against the fake Engine and against the real one, and engine_faults_test against the fake.
 
-    engine.py PROGRAM [fake] [real]       (neither: both)
+    engine.py FOLDER [fake] [real]       (neither: both)      FOLDER holds the two programs
 
 The real one is at $ENGINE_SOCKET or /var/run/docker.sock; without one that part is skipped, and so it is without a
 static busybox (Debian: busybox-static). Prints "N passed, N failed, N skipped"; exit 1 if anything failed.
@@ -55,6 +55,7 @@ def answers(path):
 
 
 def run(program, path, rootfs, what):
+    name = os.path.basename(program)
     env = dict(os.environ, ENGINE_SOCKET=path, ENGINE_ROOTFS=rootfs)
     p = subprocess.run([program], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600)
     out = p.stdout.decode(errors="replace")
@@ -62,12 +63,13 @@ def run(program, path, rootfs, what):
     n = int(passed[1]) if passed else 0
     if p.returncode != 0:
         print(out)
-    print(f"  {'ok   ' if p.returncode == 0 and n else 'FAIL '} engine_test against {what} ({n})")
+    print(f"  {'ok   ' if p.returncode == 0 and n else 'FAIL '} {name} against {what} ({n})")
     return n, 0 if p.returncode == 0 and n else max(1, len(re.findall(r"\[  FAILED  \] test_", out)))
 
 
 def main():
-    program, which = sys.argv[1], sys.argv[2:] or ["fake", "real"]
+    folder, which = sys.argv[1], sys.argv[2:] or ["fake", "real"]
+    program, faults = os.path.join(folder, "engine_test"), os.path.join(folder, "engine_faults_test")
     passed = failed = skipped = 0
     with tempfile.TemporaryDirectory(prefix="bloomery-enginetest-") as d:
         rootfs = os.path.join(d, "rootfs.tar")
@@ -78,11 +80,12 @@ def main():
             fake = subprocess.Popen(argv + ["--scenario", os.path.join(HERE, "engine_test.json")], stdout=subprocess.PIPE)
             fake.stdout.readline()
             try:
-                p, f = run(program, path, rootfs, "the fake")
+                for each in (program, faults):
+                    p, f = run(each, path, rootfs, "the fake")
+                    passed, failed = passed + p, failed + f
             finally:
                 fake.terminate()
                 fake.wait()
-            passed, failed = passed + p, failed + f
         if "real" in which:
             path = os.environ.get("ENGINE_SOCKET", "/var/run/docker.sock")
             if not answers(path) or not is_static(BUSYBOX):
