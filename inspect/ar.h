@@ -1,0 +1,17 @@
+/*
+ * ar.h - an archive's members and the symbols of its ELF objects as JSON.
+ * GNU and BSD long names; thin archives are refused. The bytes are hostile.
+ */
+#pragma once
+
+#include "inspect/report.h"
+
+bool ar_matches(const uint8_t *data, size_t len);
+
+/* Fills r->root with
+ *   members [{name, size}], members_count (the symbol index and the table of names are not members),
+ *   kinds {elf, wasm, bitcode, rmeta, other: how many}, machines [..] of the ELF members,
+ *   defined, undefined (less defined), duplicates: global symbols of the ELF members, sorted, each once; duplicates are
+ *   those with more than one strong definition, which cannot be linked together,
+ *   tls {relocation: count}: of the ELF members' thread-local accesses. */
+int ar_inspect(const uint8_t *data, size_t len, struct report *r, struct err *err);

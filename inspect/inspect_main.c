@@ -1,0 +1,185 @@
+/*
+ * inspect_main.c - bloomery-inspect: an artifact on descriptor 0 (a regular
+ * file), what it is on descriptor 1 as one JSON object.
+ *
+ *     bloomery-inspect wasm|elf|ar|auto < artifact
+ *
+ * Exit codes: 0 done; 3 the file is not a valid one of that kind, the JSON is
+ * {"error": "byte N: ..."}; 2 a bad call; 4 the sandbox or the input could not
+ * be set up. Anything else is a crash or the sandbox's kill.
+ *
+ * The file is mapped before the sandbox closes, and read only after.
+ */
+#include "base/err.h"
+#include "base/json.h"
+#include "base/limits.h"
+#include "inspect/ar.h"
+#include "inspect/elf.h"
+#include "inspect/sandbox.h"
+#include "inspect/wasm.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include <zlib.h>
+
+/* Above the file's mapping: libraries, the JSON, libelf's tables. */
+#define MEMORY_BYTES (INT64_C(512) << 20)
+
+/* CPU time that the gzip size may take; it is null above. Level 9 takes minutes for bytes made to be slow. */
+#define GZIP_SECONDS 40
+
+#define GZIP_BLOCK (256 << 10)
+
+enum { EXIT_DONE, EXIT_USAGE = 2, EXIT_NOT_VALID, EXIT_SETUP };
+
+struct kind {
+    const char *name;
+    bool (*matches)(const uint8_t *data, size_t len);
+    int (*inspect)(const uint8_t *data, size_t len, struct report *r, struct err *err);
+};
+
+static const struct kind kinds[] = {
+    {"wasm", wasm_matches, wasm_inspect},
+    {"elf", elf_matches, elf_inspect},
+    {"ar", ar_matches, ar_inspect},
+};
+
+static int64_t cpu_ms(void)
+{
+    struct timespec t = {0};
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* The size of `gzip -9n`'s result; -1: it takes too long. */
+static int64_t gzip_size(const uint8_t *data, size_t len)
+{
+    AUTO(char_p) char *out = mem_alloc(GZIP_BLOCK);
+    int64_t total = 0, end = cpu_ms() + GZIP_SECONDS * 1000;
+    z_stream z = {0};
+    int rc = Z_OK;
+
+    if (deflateInit2(&z, 9, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+        return -1;
+    for (size_t pos = 0; rc != Z_STREAM_END && total >= 0;) {
+        size_t n = len - pos < GZIP_BLOCK ? len - pos : GZIP_BLOCK;
+        z.next_in = (Bytef *)(uintptr_t)(data + pos);
+        z.avail_in = (uInt)n;
+        pos += n;
+        do {
+            z.next_out = (Bytef *)out;
+            z.avail_out = GZIP_BLOCK;
+            rc = deflate(&z, pos == len ? Z_FINISH : Z_NO_FLUSH);
+            total += GZIP_BLOCK - z.avail_out;
+        } while (rc == Z_OK && z.avail_out == 0);
+        if ((rc != Z_OK && rc != Z_STREAM_END && rc != Z_BUF_ERROR) || cpu_ms() > end)
+            total = -1;
+    }
+    deflateEnd(&z);
+    return total;
+}
+
+static int print(const cJSON *root)
+{
+    AUTO(char_p) char *text = json_text(root);
+    size_t len = strlen(text);
+
+    text[len++] = '\n'; /* in the place of the NUL */
+    for (size_t at = 0; at < len;) {
+        ssize_t n = write(1, text + at, len - at);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return -1;
+        at += (size_t)n;
+    }
+    return 0;
+}
+
+static const struct kind *find_kind(const char *name, const uint8_t *data, size_t len)
+{
+    for (size_t i = 0; i < COUNT(kinds); i++)
+        if (strcmp(kinds[i].name, name) == 0 || (strcmp(name, "auto") == 0 && kinds[i].matches(data, len)))
+            return &kinds[i];
+    return NULL;
+}
+
+static int inspect(const char *name, const uint8_t *data, size_t len)
+{
+    AUTO(json) cJSON *root = cJSON_CreateObject();
+    struct report report = {.root = root};
+    struct err err = ERR_INIT;
+    const struct kind *kind = find_kind(name, data, len);
+    int r = -1;
+
+    if (kind) {
+        json_put_str(root, "kind", kind->name);
+        json_put_int(root, "size", (int64_t)len);
+        r = kind->inspect(data, len, &report, &err);
+    } else {
+        err_set(&err, ERR_CONTRACT, "byte 0: neither a wasm module nor an ELF file nor an archive");
+    }
+    if (r < 0 && err.kind != ERR_CONTRACT) {
+        fprintf(stderr, "bloomery-inspect: %s\n", err.msg);
+        return EXIT_SETUP;
+    }
+    if (r < 0) {
+        AUTO(json) cJSON *failed = cJSON_CreateObject();
+        json_put_str(failed, "error", err.msg);
+        if (json_bool(root, "component", false))
+            cJSON_AddTrueToObject(failed, "component");
+        return print(failed) < 0 ? EXIT_SETUP : EXIT_NOT_VALID;
+    }
+    cJSON_AddBoolToObject(root, "truncated", report.truncated);
+    int64_t gzip = gzip_size(data, len);
+    if (gzip < 0)
+        cJSON_AddNullToObject(root, "gzip_size");
+    else
+        json_put_int(root, "gzip_size", gzip);
+    return print(root) < 0 ? EXIT_SETUP : EXIT_DONE;
+}
+
+/* Maps descriptor 0; an empty file has no mapping, and one byte less than nothing to read. */
+static int map_input(int64_t max, const uint8_t **ret, size_t *ret_len, struct err *err)
+{
+    struct stat st;
+
+    if (fstat(0, &st) < 0 || !S_ISREG(st.st_mode))
+        return err_set(err, ERR_INTERNAL, "standard input is not a regular file");
+    if (st.st_size > max)
+        return err_set(err, ERR_TOO_LARGE, "the file is larger than %lld bytes", (long long)max);
+    *ret = (const uint8_t *)"";
+    *ret_len = (size_t)st.st_size;
+    if (st.st_size == 0)
+        return 0;
+    void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, 0, 0);
+    if (p == MAP_FAILED)
+        return err_sys(err, ERR_INTERNAL, errno, "cannot map the file");
+    *ret = p;
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    const struct limits limits = LIMITS_DEFAULT;
+    struct err err = ERR_INIT;
+    const uint8_t *data = NULL;
+    size_t len = 0;
+
+    if (argc != 2 || (strcmp(argv[1], "auto") != 0 && !find_kind(argv[1], NULL, 0))) {
+        fputs("usage: bloomery-inspect wasm|elf|ar|auto < artifact\n", stderr);
+        return EXIT_USAGE;
+    }
+    if (map_input(limits.max_artifact_bytes, &data, &len, &err) < 0 ||
+        sandbox_enter(limits.inspect_seconds, limits.max_artifact_bytes + MEMORY_BYTES, &err) < 0) {
+        fprintf(stderr, "bloomery-inspect: %s\n", err.msg);
+        return EXIT_SETUP;
+    }
+    return inspect(argv[1], data, len);
+}
