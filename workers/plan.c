@@ -727,7 +727,9 @@ static int make(struct making *m, const struct cargo_config *config, struct plan
     plan->manifest = mem_strdup(json_str(m->package, "manifest_path", ""));
     command(m, plan);
     environment(m, config, plan);
-    cJSON_ArrayForEach(v, json_arr(m->own, "exports")) strs_printf(&exports, "%s", v->valuestring);
+    /* What a crate exports by name is its library's; a program has its entry point. */
+    if (!plan->outputs[0].is_bin)
+        cJSON_ArrayForEach(v, json_arr(m->own, "exports")) strs_printf(&exports, "%s", v->valuestring);
     plan->exports = strs_steal(&exports);
     return 0;
 }
