@@ -24,8 +24,10 @@
 /* Where standard output is a file (somebody's shell): the JSON's bound, not the artifact's. */
 #define MAX_OUTPUT_FILE (INT64_C(512) << 20)
 
-static const int plain[] = {SCMP_SYS(brk),       SCMP_SYS(munmap),     SCMP_SYS(mremap),       SCMP_SYS(madvise),
-                            SCMP_SYS(getrandom), SCMP_SYS(exit_group), SCMP_SYS(rt_sigreturn), SCMP_SYS(clock_gettime)};
+/* sysinfo: the C library asks for the memory there is before it sorts much. */
+static const int plain[] = {SCMP_SYS(brk),          SCMP_SYS(munmap),        SCMP_SYS(mremap),
+                            SCMP_SYS(madvise),      SCMP_SYS(getrandom),     SCMP_SYS(exit_group),
+                            SCMP_SYS(rt_sigreturn), SCMP_SYS(clock_gettime), SCMP_SYS(sysinfo)};
 
 /* What a sanitizer build is killed for; a sanitizer itself has to open files and make a thread at its end. */
 static const int never[] = {SCMP_SYS(socket),   SCMP_SYS(connect), SCMP_SYS(bind),     SCMP_SYS(execve),
