@@ -221,6 +221,22 @@ static int hash_lock(struct attempt *a, char ret[SHA256_HEX_SIZE], struct err *e
     return r;
 }
 
+/* Does any package of the workspace depend on something that a lock would pin? */
+static bool has_locked_dependencies(const cJSON *metadata)
+{
+    const cJSON *package, *dep;
+
+    cJSON_ArrayForEach(package, json_arr(metadata, "packages"))
+    {
+        cJSON_ArrayForEach(dep, json_arr(package, "dependencies"))
+        {
+            if (json_str(dep, "source", NULL))
+                return true;
+        }
+    }
+    return false;
+}
+
 /* The two lines that steps/prepare.sh prints. */
 static int read_prepared(struct attempt *a, const struct buf *out, struct err *err)
 {
@@ -245,6 +261,7 @@ static int read_prepared(struct attempt *a, const struct buf *out, struct err *e
     cargo_config_filter(a->profile, config, &kept);
     warn_all(a, kept.warnings);
     int r = plan_make(a->profile, a->job->options, metadata, &kept, &a->plan, err);
+    a->lock = has_locked_dependencies(metadata) ? "resolved" : "none";
     if (r == 0) {
         warn_all(a, a->plan.warnings);
         r = write_config(a, kept.toml ? kept.toml : "", err);
@@ -275,7 +292,8 @@ static int prepare(struct attempt *a, struct err *err)
         return blame(a, &step, &res, from, ERR_BAD_SOURCE, err);
     if (read_prepared(a, &out, err) < 0 || hash_lock(a, a->lock_hash, err) < 0)
         return -1;
-    a->lock = a->lock_hash[0] ? "uploaded" : "none";
+    if (a->lock_hash[0])
+        a->lock = "uploaded";
     struct job_facts known = {
         .crate_name = a->plan.crate_name, .crate_version = a->plan.crate_version, .lock = a->lock};
     return store_set_facts(a->store, a->job->id, a->job->attempt, &known, err) == 0 ? 0 : -1;
