@@ -7,7 +7,6 @@
 #include "base/buf.h"
 
 #include <string.h>
-#include <strings.h>
 
 #define MAX_NAMED 10
 #define MAX_SYMBOL 120 /* bytes of one name in a sentence */
@@ -82,9 +81,7 @@ static bool matches(const cJSON *patterns, const char *name)
 
 static bool is_function(const cJSON *v)
 {
-    const char *kind = json_str(v, "kind", "");
-
-    return strcmp(kind, "function") == 0 || strcmp(kind, "func") == 0;
+    return strcmp(json_str(v, "kind", ""), "function") == 0;
 }
 
 static const cJSON *find_export(const struct checking *c, const char *name)
@@ -100,14 +97,18 @@ static const cJSON *find_export(const struct checking *c, const char *name)
 static void check_valid(struct checking *c, const char *kind)
 {
     const char *error = json_str(c->facts, "error", NULL);
+    const char *found = json_str(c->facts, "kind", kind);
     const char *what = strcmp(kind, "wasm") == 0  ? "WebAssembly module"
                        : strcmp(kind, "elf") == 0 ? "ELF file"
                                                   : "archive";
 
     if (!cJSON_IsObject(c->facts))
         no_fact(c, "valid", "the file");
-    else if (error || !json_bool(c->facts, "valid", true))
-        record(c, "valid", false, mem_printf("it is not a valid %s: %.300s", what, error ? error : "broken"), NULL);
+    else if (error)
+        record(c, "valid", false, mem_printf("it is not a valid %s: %.300s", what, error),
+               json_bool(c->facts, "component", false) ? "it is a component; the host loads core modules" : NULL);
+    else if (strcmp(found, kind) != 0)
+        record(c, "valid", false, mem_printf("it is no %s but %.40s", what, found), NULL);
     else
         record(c, "valid", true, mem_printf("it is a valid %s", what), NULL);
 }
@@ -127,6 +128,9 @@ static void rule_imports(struct checking *c, const cJSON *allowed)
         if (!matches(allowed, name))
             name_add(&foreign, name);
     }
+    if (json_bool(c->facts, "truncated", false) && foreign.count == 0)
+        return record(c, "imports", false, mem_strdup("it has too many imports and exports to look at all of them"),
+                      NULL);
     if (foreign.count == 0)
         return record(c, "imports", true, mem_printf("the host has all %d imports", cJSON_GetArraySize(imports)), NULL);
     AUTO(char_p) char *list = name_list(&foreign);
@@ -214,12 +218,6 @@ static void rule_exports_function(struct checking *c)
                "lib makes public; or build a bin with bin=NAME");
 }
 
-/* A bool, or the names under which it is exported. */
-static bool is_set(const cJSON *v)
-{
-    return cJSON_IsTrue(v) || (cJSON_IsString(v) && *v->valuestring) || (cJSON_IsArray(v) && v->child);
-}
-
 static void rule_memory(struct checking *c, const cJSON *rule)
 {
     static const char *const sides[] = {"exported", "imported"};
@@ -235,9 +233,9 @@ static void rule_memory(struct checking *c, const cJSON *rule)
         cJSON_ArrayForEach(v, memories)
         {
             const cJSON *fact = cJSON_GetObjectItemCaseSensitive(v, sides[i]);
-            if (!fact)
+            if (!cJSON_IsBool(fact))
                 return no_fact(c, "memory", sides[i]);
-            is |= is_set(fact);
+            is |= cJSON_IsTrue(fact);
         }
         if (is != cJSON_IsTrue(wanted))
             return record(c, "memory", false, mem_printf("its memory is %s%s", is ? "" : "not ", sides[i]), NULL);
@@ -254,10 +252,9 @@ static void rule_type(struct checking *c, const cJSON *allowed)
 
     if (!type)
         return no_fact(c, "type", "the type");
-    const char *bare = strncasecmp(type, "et_", 3) == 0 ? type + 3 : type;
-    cJSON_ArrayForEach(v, allowed) if (strcasecmp(v->valuestring, bare) == 0) return record(
+    cJSON_ArrayForEach(v, allowed) if (strcmp(v->valuestring, type) == 0) return record(
         c, "type", true, mem_printf("its type is %s", v->valuestring), NULL);
-    record(c, "type", false, mem_printf("its type is %.40s, which the host does not load", bare), NULL);
+    record(c, "type", false, mem_printf("its type is %.40s, which the host does not load", type), NULL);
 }
 
 static void rule_interp(struct checking *c, bool wanted)
@@ -301,22 +298,17 @@ static void rule_needed(struct checking *c, const cJSON *allowed)
            "link it statically: a crate's `vendored`, `bundled` or `static` feature, or a crate in Rust");
 }
 
-/* Something to start: an entry point, and not an object file. */
+/* A program, not a shared library or an object file. */
 static void rule_executable(struct checking *c, bool wanted)
 {
-    const cJSON *flag = cJSON_GetObjectItemCaseSensitive(c->facts, "executable");
-    const cJSON *entry = cJSON_GetObjectItemCaseSensitive(c->facts, "entry");
-    bool is;
+    const char *type = json_str(c->facts, "type", NULL);
+    const cJSON *pie = cJSON_GetObjectItemCaseSensitive(c->facts, "pie");
+    bool is = type && strcmp(type, "exec") == 0;
 
-    if (cJSON_IsBool(flag))
-        is = cJSON_IsTrue(flag);
-    else if (cJSON_IsNumber(entry))
-        is = entry->valuedouble != 0;
-    else if (cJSON_IsString(entry))
-        is = strspn(entry->valuestring, "0x") != strlen(entry->valuestring);
-    else
-        return no_fact(c, "executable", "an entry point");
-    record(c, "executable", is == wanted, mem_strdup(is ? "it can be executed" : "it has no entry point"), NULL);
+    if (!type || (!is && !cJSON_IsBool(pie)))
+        return no_fact(c, "executable", "whether it is a program");
+    is = is || cJSON_IsTrue(pie);
+    record(c, "executable", is == wanted, mem_strdup(is ? "it is a program" : "it is no program but a library"), NULL);
 }
 
 /* --- all of them --- */
