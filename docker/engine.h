@@ -122,7 +122,7 @@ struct engine_chunk {
  * ENGINE_END: everything was read (the process, and all that held its output, is gone).
  * <0: the stream broke; the container may still run.
  * For an exec whose process ended while something it left behind still holds the output, ENGINE_END comes within
- * two seconds of the end. */
+ * two seconds of the end; where that prints without pause, within five: the Engine itself learns of the end late. */
 enum { ENGINE_AGAIN = 1, ENGINE_END = 2 };
 int engine_read(struct engine_stream *s, int timeout_ms, struct engine_chunk *ret, struct err *err);
 

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -267,6 +268,38 @@ static void test_an_exec_is_asked_seldom(void **state)
     assert_int_equal(engine_remove(engine, id, &err), 0);
 }
 
+/* The fake itself: a rule that writes a file and runs a program of the host on it, with the container's paths. */
+static void test_the_fake_runs_programs(void **state)
+{
+    (void)state;
+    char id[ENGINE_ID_SIZE];
+    char dir[] = "/tmp/bloomery-enginetest-XXXXXX";
+    assert_non_null(mkdtemp(dir));
+    const char *const command[] = {"sleep", "infinity", NULL};
+    const struct engine_mount mount = {.source = dir, .target = "/work"};
+    const struct engine_spec spec = {
+        .image = "faults:1", .command = command, .user = "1:1", .mounts = &mount, .mounts_count = 1};
+    script("{\"rules\":[{\"command\":\"work\",\"do\":[{\"file\":\"/work/out/a\",\"text\":\"made\"},"
+           "{\"run\":[\"wc\",\"-c\",\"{/work/out/a}\"],\"stdin\":\"/work/out/a\"},"
+           "{\"run\":[\"sh\",\"-c\",\"exit 9\"]},{\"exit\":0}]}]}");
+    assert_int_equal(engine_create(engine, "runs", &spec, id, &err), 0);
+    assert_int_equal(engine_start(engine, id, NULL, &err), 0);
+    struct engine_stream *s = exec(id, "work");
+    size_t bytes = 0;
+    AUTO(char_p) char *file = mem_printf("%s/out/a", dir);
+    assert_int_equal(read_on(s, &bytes), ENGINE_END);
+    assert_int_equal(bytes, strlen("4 \n") + strlen(file));
+    int code = -1;
+    assert_int_equal(engine_exec_exit(s, &code, &err), 0);
+    assert_int_equal(code, 9);
+    engine_stream_free(s);
+    assert_int_equal(engine_remove(engine, id, &err), 0);
+    AUTO(char_p) char *out = mem_printf("%s/out", dir);
+    assert_int_equal(unlink(file), 0);
+    assert_int_equal(rmdir(out), 0);
+    assert_int_equal(rmdir(dir), 0);
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -303,6 +336,7 @@ int main(void)
         cmocka_unit_test(test_another_version_after_a_failure),
         cmocka_unit_test(test_wait_whose_connection_is_cut),
         cmocka_unit_test(test_an_exec_is_asked_seldom),
+        cmocka_unit_test(test_the_fake_runs_programs),
     };
     return cmocka_run_group_tests_name("engine_faults", tests, set_up, tear_down);
 }
