@@ -143,7 +143,7 @@ static size_t cut(const char *s, size_t len, size_t max)
 /* Text for people: the container's folders say nothing to them. */
 static void put_text(struct buf *b, struct line l)
 {
-    static const char *const folders[] = {"/work/src/", "/work/target/", "/work/cargo/registry/src/"};
+    static const char *const folders[] = {"/work/src/", "/work/target/", "/work/cargo/registry/src/", " (/work/src)"};
 
     for (size_t i = 0; i < l.len;) {
         size_t skip = 0;
@@ -224,6 +224,9 @@ static const struct {
      "bundled feature"},
     {"Could not find directory of OpenSSL installation", "use rustls, or the feature `vendored` of openssl"},
     {"The system library `", "no system library is there for the target: use the crate's vendored or bundled feature"},
+    {"cannot find -l", "no system library is there for the target: use the crate's vendored or bundled feature"},
+    {"unable to find library -l",
+     "no system library is there for the target: use the crate's vendored or bundled feature"},
     {"Could not resolve host", "the server did not reach the registry; send the dependencies along: cargo vendor"},
     {"attempting to make an HTTP request, but --offline",
      "a dependency is neither vendored nor in the registry's fetch: "
@@ -299,7 +302,8 @@ static void describe_link(struct found *f)
         if (!link_detail(l))
             continue;
         struct line s = shorten(l);
-        bool symbol = starts(s, "undefined") || starts(s, "duplicate") || starts(s, "multiple");
+        bool symbol =
+            starts(s, "undefined") || starts(s, "duplicate") || starts(s, "multiple") || starts(s, "cannot find");
         if (first.len == 0 || (symbol && !symbols)) {
             first = s;
             symbols = symbol;
@@ -416,7 +420,7 @@ static void describe(struct found *f, enum err_kind fallback)
     bool placed = false, toml = false;
     struct line text = f->head;
 
-    if (starts(text, "error: ")) {
+    if (starts(text, "error: ") && text.len > 7) {
         text.p += 7;
         text.len -= 7;
     }
