@@ -137,7 +137,7 @@ static int read_member(struct archive *a, struct member *ret, struct err *err)
 static int add_member(struct archive *a, const struct member *m, struct err *err)
 {
     a->count++;
-    if (report_room(a->report, a->members, m->name_len < REPORT_MAX_NAME ? m->name_len : REPORT_MAX_NAME)) {
+    if (report_room(a->report, a->members, report_bytes(m->name_len))) {
         cJSON *item = cJSON_CreateObject();
         report_name(item, "name", m->name, m->name_len);
         json_put_int(item, "size", (int64_t)m->len);

@@ -560,7 +560,7 @@ static void put_sections(const struct image *img, struct report *r)
                 bss += s->sh_size;
         }
         debug |= section_is(img, s, ".debug_info") || section_is(img, s, ".zdebug_info");
-        if (!report_room(r, list, len < REPORT_MAX_NAME ? len : REPORT_MAX_NAME))
+        if (!report_room(r, list, report_bytes(len)))
             continue;
         cJSON *item = cJSON_CreateObject();
         report_name(item, "name", name, len);

@@ -5,13 +5,11 @@
 
 #include <string.h>
 
-/* An entry's nodes and keys: measured with cJSON 1.7, rounded up. */
-#define ENTRY_BYTES 512
+/* An object's nodes and keys, a string's node: measured with cJSON 1.7, rounded up. */
+enum { OBJECT_BYTES = 512, STRING_BYTES = 96 };
 
-bool report_room(struct report *r, cJSON *list, size_t name_bytes)
+static bool room(struct report *r, cJSON *list, size_t need)
 {
-    size_t need = ENTRY_BYTES + name_bytes;
-
     /* cJSON_GetArraySize walks the whole list; valueint is of no meaning in a list, so its length is kept there. */
     if (list->valueint >= REPORT_MAX_LIST || need > REPORT_MAX_BYTES - r->used) {
         r->truncated = true;
@@ -20,6 +18,16 @@ bool report_room(struct report *r, cJSON *list, size_t name_bytes)
     r->used += need;
     list->valueint++;
     return true;
+}
+
+size_t report_bytes(size_t len)
+{
+    return 2 * (len < REPORT_MAX_NAME ? len : REPORT_MAX_NAME);
+}
+
+bool report_room(struct report *r, cJSON *list, size_t names)
+{
+    return room(r, list, OBJECT_BYTES + names);
 }
 
 void report_name(cJSON *obj, const char *key, const char *name, size_t len)
@@ -39,8 +47,6 @@ void report_name(cJSON *obj, const char *key, const char *name, size_t len)
 
 void report_list_name(struct report *r, cJSON *list, const char *name, size_t len)
 {
-    size_t n = len < REPORT_MAX_NAME ? len : REPORT_MAX_NAME;
-
-    if (report_room(r, list, 3 * n))
+    if (room(r, list, STRING_BYTES + report_bytes(len)))
         report_name(list, NULL, name, len);
 }

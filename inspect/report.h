@@ -14,7 +14,7 @@
 
 #define REPORT_MAX_LIST 100000
 #define REPORT_MAX_NAME 1024
-#define REPORT_MAX_BYTES ((size_t)48 << 20)
+#define REPORT_MAX_BYTES ((size_t)64 << 20)
 
 struct report {
     cJSON *root; /* borrowed */
@@ -22,8 +22,11 @@ struct report {
     bool truncated;
 };
 
-/* Room for one more entry in list, with names of name_bytes in all? If not, the report is truncated. */
-bool report_room(struct report *r, cJSON *list, size_t name_bytes);
+/* What a name of len bytes takes in the tree and in the text. */
+size_t report_bytes(size_t len);
+
+/* Room for one more object in list, whose names take so many bytes? If not, the report is truncated. */
+bool report_room(struct report *r, cJSON *list, size_t names);
 
 /* Adds key: name, made valid UTF-8 and cut to REPORT_MAX_NAME bytes with an ellipsis. obj may be an array; key is NULL
  * then. */

@@ -162,14 +162,15 @@ static int read_import(struct module *m, struct cursor *c, struct err *err)
         return r;
     m->imported[kind]++;
     m->total[kind]++;
-    if (!report_room(m->report, m->list_imports, (size_t)module_len + name_len + type.len))
+    if (!report_room(m->report, m->list_imports,
+                     report_bytes(module_len) + report_bytes(name_len) + report_bytes(type.len)))
         return 0;
     cJSON *item = cJSON_CreateObject();
     report_name(item, "module", module, module_len);
     report_name(item, "name", name, name_len);
     cJSON_AddStringToObject(item, "kind", KINDS[kind]);
     if (type.p)
-        cJSON_AddStringToObject(item, "type", type.p);
+        report_name(item, "type", type.p, type.len);
     cJSON_AddItemToArray(m->list_imports, item);
     return 0;
 }
@@ -224,7 +225,7 @@ static int read_export(struct module *m, struct cursor *c, uint32_t i, struct er
         m->memories.at[index].exported = true;
     if (kind == KIND_TABLE)
         m->tables.at[index].exported = true;
-    if (!report_room(m->report, m->list_exports, e->len))
+    if (!report_room(m->report, m->list_exports, report_bytes(e->len)))
         return 0;
     cJSON *item = cJSON_CreateObject();
     report_name(item, "name", e->name, e->len);
@@ -402,7 +403,7 @@ static void read_producers(struct module *m, struct cursor c)
             if (cursor_name(&c, &name, &name_len, "name", NULL) < 0 ||
                 cursor_name(&c, &version, &version_len, "version", NULL) < 0)
                 return;
-            if (!report_room(m->report, list, (size_t)name_len + version_len))
+            if (!report_room(m->report, list, report_bytes(name_len) + report_bytes(version_len)))
                 continue;
             cJSON *item = cJSON_CreateObject();
             report_name(item, "name", name, name_len);
@@ -529,7 +530,7 @@ static int read_sections(struct module *m, struct err *err)
             if (c.pos != c.end)
                 return cursor_fail(c.pos, err, "%zu bytes too many in the %s section", c.end - c.pos, name);
         }
-        if (!report_room(m->report, m->list_sections, name_len))
+        if (!report_room(m->report, m->list_sections, report_bytes(name_len)))
             continue;
         cJSON *item = cJSON_CreateObject();
         json_put_int(item, "id", id);
@@ -551,7 +552,7 @@ static void put_spaces(struct module *m, const char *key, const struct spaces *s
 {
     cJSON *list = cJSON_AddArrayToObject(m->report->root, key);
 
-    for (uint32_t i = 0; i < s->len && report_room(m->report, list, WASM_TYPE_TEXT); i++) {
+    for (uint32_t i = 0; i < s->len && report_room(m->report, list, 0); i++) {
         const struct space *x = &s->at[i];
         cJSON *item = cJSON_CreateObject();
         json_put_int(item, "min", (int64_t)x->limits.min);
