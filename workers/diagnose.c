@@ -519,7 +519,7 @@ void diagnose(const struct profile *p, const char *log, size_t len, enum err_kin
     find(text, &f);
     if (f.head.p)
         describe(&f, fallback);
-    else
+    if (f.message.len == 0)
         buf_puts(&f.message, "the build failed and printed nothing");
     ret->kind = f.kind;
     ret->hint = find_hint(p, text);

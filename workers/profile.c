@@ -59,7 +59,7 @@ static const struct field memory_fields[] = {{"exported", BOOL, false}, {"import
 
 static const struct field trial_fields[] = {
     {"host", TEXT, true},       {"image", TEXT, true},           {"command", TEXTS, true},
-    {"seconds", NUMBER, false}, {"memory_bytes", NUMBER, false}, {"skip_imports_other_than", TEXTS, false},
+    {"seconds", NUMBER, false}, {"memory_bytes", NUMBER, false},
 };
 
 static const struct field hint_fields[] = {{"match", TEXT, true}, {"hint", TEXT, true}};
@@ -160,7 +160,7 @@ static bool pattern_ok(const char *s)
 
 static int check_outputs(const cJSON *json, struct err *err)
 {
-    static const char *const types[] = {"bin", "cdylib", "staticlib"};
+    static const char *const types[] = {"bin", "cdylib"};
     static const char *const kinds[] = {"wasm", "elf", "ar"};
     const cJSON *v, *outputs = json_obj(json, "outputs"), *prefer = json_arr(json, "prefer");
     const cJSON *artifact = json_obj(json, "artifact");
