@@ -692,16 +692,10 @@ static void environment(const struct making *m, const struct cargo_config *confi
 
 static int pick_profile(struct making *m, struct err *err)
 {
-    static const char *const refused[] = {"test", "bench", "debug", "doc", "build"};
     const cJSON *v = wish(m, "cargo_profile");
 
     m->cargo_profile = v ? v->valuestring : "release";
-    bool ok = *m->cargo_profile && *m->cargo_profile != '-';
-    for (const char *s = m->cargo_profile; *s; s++)
-        ok = ok && (isalnum((unsigned char)*s) || *s == '_' || *s == '-');
-    for (size_t i = 0; i < COUNT(refused); i++)
-        ok = ok && strcmp(m->cargo_profile, refused[i]) != 0;
-    if (ok)
+    if (profile_options_cargo_profile(m->cargo_profile))
         return 0;
     err_set(err, ERR_BAD_SOURCE, "cargo_profile %.60s cannot be built with", m->cargo_profile);
     return err_hint(err, "take release, dev or one that Cargo.toml defines");

@@ -58,8 +58,10 @@ static const struct field contract_fields[] = {
 static const struct field memory_fields[] = {{"exported", BOOL, false}, {"imported", BOOL, false}};
 
 static const struct field trial_fields[] = {
-    {"host", TEXT, true},       {"image", TEXT, true},           {"command", TEXTS, true},
-    {"seconds", NUMBER, false}, {"memory_bytes", NUMBER, false},
+    {"host", TEXT, true},
+    {"image", TEXT, true},
+    {"command", TEXTS, true},
+    {"seconds", NUMBER, false},
 };
 
 static const struct field hint_fields[] = {{"match", TEXT, true}, {"hint", TEXT, true}};

@@ -56,6 +56,9 @@ cJSON *profile_describe(const struct profile *p);
 /* True if a common option has this name: a profile's own may not. */
 bool profile_options_reserved(const char *name);
 
+/* Can this be given to cargo --profile, and does it make a folder of its own? */
+bool profile_options_cargo_profile(const char *name);
+
 /* Check the declaration of one option of a profile's own, its default included. ERR_BAD_REQUEST names the field. */
 int profile_options_declared(const char *name, const cJSON *declared, struct err *err);
 

@@ -61,9 +61,14 @@ static bool valid_feature(const char *s)
     return all_of(s, "_-.+/?") && *s != '/';
 }
 
-static bool valid_cargo_profile(const char *s)
+bool profile_options_cargo_profile(const char *s)
 {
-    return all_of(s, "_-") && strcmp(s, "test") != 0 && strcmp(s, "bench") != 0;
+    static const char *const refused[] = {"test", "bench", "debug", "doc", "build"};
+
+    for (size_t i = 0; i < COUNT(refused); i++)
+        if (strcmp(s, refused[i]) == 0)
+            return false;
+    return strlen(s) <= 64 && all_of(s, "_-");
 }
 
 static bool valid_manifest(const char *s)
@@ -128,8 +133,8 @@ static const struct option common[] = {
     {.name = "no_default_features", .type = OPT_BOOL, .doc = "leave the default features out"},
     {.name = "cargo_profile",
      .type = OPT_STRING,
-     .valid = valid_cargo_profile,
-     .allowed = "a cargo profile of letters, digits, - and _, not test or bench",
+     .valid = profile_options_cargo_profile,
+     .allowed = "release, dev, or another cargo profile that Cargo.toml defines (not debug, test, bench)",
      .text_default = "release",
      .doc = "the cargo profile to build with"},
     {.name = "locked", .type = OPT_BOOL, .doc = "fail if Cargo.lock is missing or would change"},

@@ -212,7 +212,8 @@ static void test_refused(void **state)
     refused(state, "max_size=0", "whole number");
     refused(state, "max_size=99999999999999999999", "whole number");
     refused(state, "max_size= 1", "whole number");
-    refused(state, "cargo_profile=test", "not test or bench");
+    refused(state, "cargo_profile=test", "not debug, test, bench");
+    refused(state, "cargo_profile=debug", "release, dev");
     refused(state, "cargo_profile=a/b", "cargo_profile");
     refused(state, "toolchain=nightly", "pinned-1");
     refused(state, "verify=1", "not available in this version");
