@@ -150,9 +150,45 @@ static int open_how(int dirfd, const char *path, int flags, mode_t mode, uint64_
     return fd >= 0 ? fd : -errno;
 }
 
+/* Without openat2 (Linux before 5.6, valgrind): one component after the other, and ".." is not taken at all. */
+static int open_stepwise(int dirfd, const char *path, int flags, mode_t mode)
+{
+    AUTO(fd) int held = -1;
+    struct stat st;
+
+    if (*path == '/')
+        return -EXDEV;
+    for (int at = dirfd;;) {
+        path += strspn(path, "/");
+        size_t n = strcspn(path, "/");
+        AUTO(char_p) char *name = n ? mem_strndup(path, n) : mem_strdup(".");
+        path += n;
+        if (strcmp(name, "..") == 0)
+            return -EXDEV;
+        bool last = path[strspn(path, "/")] == '\0';
+        int fd = openat(at, name, (last ? flags : O_PATH) | O_NOFOLLOW | O_CLOEXEC, mode);
+        if (fd < 0)
+            return -errno;
+        if (held >= 0)
+            close(held);
+        held = fd;
+        if (fstat(fd, &st) < 0)
+            return -errno;
+        if (S_ISLNK(st.st_mode))
+            return -ELOOP;
+        if (last) {
+            held = -1;
+            return fd;
+        }
+        at = fd;
+    }
+}
+
 int fs_open_beneath(int dirfd, const char *path, int flags, mode_t mode)
 {
-    return open_how(dirfd, path, flags, mode, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
+    int fd = open_how(dirfd, path, flags, mode, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
+
+    return fd == -ENOSYS ? open_stepwise(dirfd, path, flags, mode) : fd;
 }
 
 /* --- walks ---
@@ -189,17 +225,32 @@ static void walk_clear(struct walk *w)
     free(w->frames);
 }
 
+/* open_how for one name; without openat2 a mount of the same device goes unseen. */
+static int open_entry(int dirfd, const char *name, int flags, dev_t dev)
+{
+    int fd = open_how(dirfd, name, flags, 0, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV);
+    struct stat st;
+
+    if (fd != -ENOSYS)
+        return fd;
+    fd = open_stepwise(dirfd, name, flags, 0);
+    if (fd >= 0 && (fstat(fd, &st) < 0 || st.st_dev != dev)) {
+        close(fd);
+        return -EXDEV;
+    }
+    return fd;
+}
+
 /* A folder of the same mount, not a link. -errno on failure; -EXDEV: something is mounted there. */
-static int open_folder(int dirfd, const char *name, bool removing)
+static int open_folder(int dirfd, const char *name, dev_t dev, bool removing)
 {
     const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-    const uint64_t resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV;
-    int fd = open_how(dirfd, name, flags, 0, resolve);
+    int fd = open_entry(dirfd, name, flags, dev);
 
     if (fd == -EACCES && removing && geteuid() != 0) {
         /* Its owner may not read it: O_PATH and /proc, because chmod by name would follow a link put there. */
         char proc[64];
-        int path_fd = open_how(dirfd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0, resolve);
+        int path_fd = open_entry(dirfd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW, dev);
         if (path_fd < 0)
             return path_fd;
         snprintf(proc, sizeof proc, "/proc/self/fd/%d", path_fd);
@@ -207,7 +258,7 @@ static int open_folder(int dirfd, const char *name, bool removing)
         close(path_fd);
         if (r < 0)
             return r;
-        fd = open_how(dirfd, name, flags, 0, resolve);
+        fd = open_entry(dirfd, name, flags, dev);
     }
     return fd;
 }
@@ -341,7 +392,7 @@ static int walk_all(struct walk *w, int root_fd)
             if (!name) {
                 r = pop(w);
             } else {
-                int fd = open_folder(f->fd, name, w->removing);
+                int fd = open_folder(f->fd, name, f->dev, w->removing);
                 if (fd >= 0)
                     r = push(w, STEAL(name), fd);
                 else if (fd == -ENOENT)
