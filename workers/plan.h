@@ -57,7 +57,12 @@ struct plan {
  * prefers; else ERR_BAD_SOURCE listing the members), the targets (option bin, else the profile's `prefer`), checks
  * features and cargo_profile's name, applies [package.metadata.bloomery] defaults (options given by the caller win).
  * ERR_BAD_SOURCE names what there is; ERR_DEPENDENCY for git or foreign-registry dependencies ("vendor them"). A lib
- * whose kind is only "lib" is built as cdylib by `cargo rustc --lib --crate-type cdylib`. */
+ * whose kind is only "lib" is built as cdylib by `cargo rustc --lib --crate-type cdylib`.
+ *
+ * [package.metadata.bloomery] may say: bin, features, exports (lists), no_default_features, cargo_profile, and
+ * prefer = "bin" | "cdylib" for a package that has both. A workspace with one default member is that member. Bins whose
+ * required-features are off are left out with a warning. The primary of several bins is default-run, else the package's
+ * namesake, else the first by name. */
 int plan_make(const struct profile *p, const cJSON *options, const cJSON *metadata, const struct cargo_config *config,
               struct plan *ret, struct err *err);
 void plan_clear(struct plan *p);
