@@ -22,12 +22,15 @@
 #define HEADERS_MAX ((size_t)64 << 10)
 #define PENDING_MAX ((size_t)256 << 10) /* a pulled answer's bytes held for the reader, before its sender is paused */
 #define CONNECT_MS 30000L
+#define KEEP_SECONDS 86400L /* idle connections; curl's own two minutes would look like the server's doing */
 
 struct http {
     char *socket_path; /* NULL: TCP */
     char *base;
     bool direct; /* never through a proxy */
     CURL *easy;
+    bool kept;     /* the last exchange left a connection open */
+    unsigned lost; /* how often a kept one was gone at the next exchange */
 };
 
 /* One request on its way: what curl's callbacks need. */
@@ -273,6 +276,7 @@ static void exchange_start(struct exchange *x, CURL *easy, const struct http *h,
     curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, KEEP_SECONDS);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, x->curl_says);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, x);
@@ -352,6 +356,22 @@ static bool refused_early(const struct exchange *x, CURLcode code)
            x->status >= 400;
 }
 
+static void note_connection(struct http *h, const struct http_request *req, const struct exchange *x, CURLcode code)
+{
+    long made = 0;
+    curl_easy_getinfo(h->easy, CURLINFO_NUM_CONNECTS, &made);
+    if (h->kept && made > 0 && req->body_fd <= 0)
+        h->lost++;
+    const struct http_answer a = {.headers = x->head};
+    AUTO(char_p) char *connection = http_answer_header(&a, "Connection");
+    h->kept = code == CURLE_OK && req->body_fd <= 0 && !(connection && strcasecmp(connection, "close") == 0);
+}
+
+unsigned http_lost(const struct http *h)
+{
+    return h->lost;
+}
+
 int http_call(struct http *h, const struct http_request *req, struct http_answer *ret, struct err *err)
 {
     if (h->easy)
@@ -365,6 +385,7 @@ int http_call(struct http *h, const struct http_request *req, struct http_answer
     if (req->seconds > 0)
         curl_easy_setopt(h->easy, CURLOPT_TIMEOUT_MS, (long)(req->seconds * 1000));
     CURLcode code = curl_easy_perform(h->easy);
+    note_connection(h, req, &x, code);
     int r = 0;
     if (code == CURLE_OK || refused_early(&x, code)) {
         ret->status = x.status;

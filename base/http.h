@@ -49,6 +49,10 @@ char *http_answer_header(const struct http_answer *a, const char *name);
  * *ret must be zeroed; free with http_answer_free also after a failure. */
 int http_call(struct http *h, const struct http_request *req, struct http_answer *ret, struct err *err);
 
+/* How often, between two calls of http_call, the server closed the connection that it had kept open: a server that
+ * does not do so by itself was restarted in between. */
+unsigned http_lost(const struct http *h);
+
 /* --- pulled answers --- */
 struct http_pull;
 

@@ -86,6 +86,16 @@ int engine_refused_pull(struct http_pull *p, const char *what, int status, struc
     return engine_refused(what, status, &body, err);
 }
 
+int engine_alive(struct engine *e, struct err *err)
+{
+    AUTO(http_answer) struct http_answer a = {0};
+    const struct http_request req = {.method = "GET", .path = "/_ping", .seconds = ENGINE_TIMEOUT};
+    struct http *fresh = http_new(e->socket_path, "http://docker");
+    int r = http_call(fresh, &req, &a, err);
+    http_free(fresh);
+    return r < 0 ? engine_unreachable(e, err) : 0;
+}
+
 /* --- the API's version --- */
 
 static int negotiate(struct engine *e, struct engine_info *info, struct err *err)

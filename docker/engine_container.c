@@ -70,11 +70,19 @@ int engine_wait(struct engine *e, const char *id, int64_t seconds, int *ret_exit
     return 0;
 }
 
+static void note_killed(struct engine *e, const char *id)
+{
+    size_t len = strlen(id);
+    if (len < sizeof e->killed)
+        memcpy(e->killed, id, len + 1);
+}
+
 int engine_kill(struct engine *e, const char *id, struct err *err)
 {
     AUTO(http_answer) struct http_answer a = {0};
     if (call(e, "POST", id, "/kill", ENGINE_TIMEOUT, &a, err) < 0)
         return -1;
+    note_killed(e, id);
     if (a.status / 100 == 2 || a.status == 404 || a.status == 409)
         return 0;
     return engine_refused("kill a container", a.status, &a.body, err);
@@ -85,6 +93,7 @@ int engine_remove(struct engine *e, const char *id, struct err *err)
     AUTO(http_answer) struct http_answer a = {0};
     if (call(e, "DELETE", id, "?force=1&v=1", ENGINE_TIMEOUT, &a, err) < 0)
         return -1;
+    note_killed(e, id);
     if (a.status / 100 == 2 || a.status == 404)
         return 0;
     AUTO(char_p) char *said = mem_strndup(text_of(&a), a.body.len < 4096 ? a.body.len : 4096);

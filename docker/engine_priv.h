@@ -19,7 +19,8 @@ static inline void auto_http_answer(struct http_answer *a)
 struct engine {
     char *socket_path;
     struct http *http;
-    char api[16]; /* "1.41"; empty until it was negotiated, and again after a failure */
+    char killed[ENGINE_ID_SIZE]; /* the container that engine_kill or engine_remove ended last, or empty */
+    char api[16];                /* "1.41"; empty until it was negotiated, and again after a failure */
 };
 
 /* --- engine.c: calls --- */
@@ -41,6 +42,10 @@ int engine_refused_pull(struct http_pull *p, const char *what, int status, struc
 
 /* Turn a failure of base/http into the Engine's. Returns -1. */
 int engine_unreachable(struct engine *e, struct err *err);
+
+/* Does the Engine still take calls? One that is being stopped answers on the connections that it has, and takes no new
+ * ones. 0: yes. <0: no (ERR_ENGINE). */
+int engine_alive(struct engine *e, struct err *err);
 
 /* True for an id or a reference that is safe in a path: [A-Za-z0-9._/:@-], at most 300. */
 bool engine_name_valid(const char *s);

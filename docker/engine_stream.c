@@ -22,7 +22,9 @@ enum {
     LINGER_MS = 1000, /* after its end: the most, once the pipes were seen empty */
     ASK_SECONDS = 20, /* the Engine's time to answer that */
     SETTLE_MS = 2000, /* a stopped container's exec may be called running for so long */
+    SETTLE_KILL_MS = 100,
     KILLED = 128 + 9,
+    TERMINATED = 128 + 15,
 };
 /* More than all the pipes and buffers between a process and us hold: what is read beyond was written after its end. */
 #define PIPES_HOLD ((int64_t)4 << 20)
@@ -35,6 +37,7 @@ struct engine_stream {
     size_t raw_used;
     char container[ENGINE_ID_SIZE];
     char exec[ENGINE_ID_SIZE]; /* empty: the container's own output */
+    unsigned lost;             /* connections lost when it was opened */
     bool eof;                  /* the Engine has closed the stream */
     bool gone;                 /* the process has ended */
     int exit_code;             /* of the exec, once gone */
@@ -51,6 +54,7 @@ static struct engine_stream *stream_new(struct engine *e, const char *container,
     struct engine_stream *s = mem_alloc(sizeof *s);
     s->engine = e;
     s->pull = pull;
+    s->lost = http_lost(e->http);
     size_t len = strlen(container);
     memcpy(s->container, container, len < ENGINE_ID_SIZE ? len : ENGINE_ID_SIZE - 1);
     s->data_ms = s->asked_ms = clock_monotonic_ms();
@@ -152,11 +156,40 @@ int engine_exec(struct engine *e, const char *id, const char *const *command, co
 
 /* --- has it ended? --- */
 
+static void sleep_ms(int64_t ms)
+{
+    const struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+    nanosleep(&t, NULL);
+}
+
 static void set_gone(struct engine_stream *s, int code)
 {
     s->gone = true;
     s->gone_ms = clock_monotonic_ms();
     s->exit_code = code;
+}
+
+static int interrupted(struct err *err)
+{
+    return err_set(err, ERR_ENGINE, "the Docker Engine was stopped or restarted while a container ran");
+}
+
+/* An Engine that is stopped ends its containers first. Whoever dies by SIGTERM or SIGKILL then did not fail by itself,
+ * so it must be known that it was not that: the Engine must take new calls, and must be the one that it was. */
+static int check_not_interrupted(struct engine_stream *s, int code, struct err *err)
+{
+    if (strcmp(s->engine->killed, s->container) == 0 || (code != KILLED && code != TERMINATED))
+        return 0;
+    struct engine_state state = {0};
+    if (engine_alive(s->engine, err) < 0)
+        return -1;
+    if (s->exec[0])
+        sleep_ms(SETTLE_KILL_MS); /* an exec's end may be known before that of the container that took it along */
+    if (engine_state(s->engine, s->container, &state, err) < 0)
+        return -1;
+    if (s->lost != http_lost(s->engine->http) || (s->exec[0] && !state.running))
+        return interrupted(err);
+    return 0;
 }
 
 static int ask_container(struct engine_stream *s, struct err *err)
@@ -166,8 +199,14 @@ static int ask_container(struct engine_stream *s, struct err *err)
         return -1;
     if (!state.exists)
         return err_set(err, ERR_ENGINE, "the container %.12s is gone", s->container);
-    if (!state.running)
-        set_gone(s, s->exec[0] ? KILLED : state.exit_code);
+    if (s->lost != http_lost(s->engine->http))
+        return interrupted(err);
+    if (state.running)
+        return 0;
+    int code = s->exec[0] ? KILLED : state.exit_code;
+    if (!state.oom_killed && check_not_interrupted(s, code, err) < 0)
+        return -1;
+    set_gone(s, code);
     return 0;
 }
 
@@ -186,10 +225,11 @@ static int ask(struct engine_stream *s, struct err *err)
     int code = 0;
     if (engine_json_exec(a.body.p ? a.body.p : "", a.body.len, &running, &code, err) < 0)
         return -1;
-    if (!running)
-        set_gone(s, code);
-    else if (s->eof && s->asked_ms - s->eof_ms >= SETTLE_MS)
-        return ask_container(s, err); /* some Engines forget the exec of a container that was killed */
+    if (running) /* some Engines forget the exec of a container that was killed */
+        return s->eof && s->asked_ms - s->eof_ms >= SETTLE_MS ? ask_container(s, err) : 0;
+    if (check_not_interrupted(s, code, err) < 0)
+        return -1;
+    set_gone(s, code);
     return 0;
 }
 
@@ -202,12 +242,6 @@ static bool drained(const struct engine_stream *s, int64_t now)
 }
 
 /* --- reading --- */
-
-static void sleep_ms(int64_t ms)
-{
-    const struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
-    nanosleep(&t, NULL);
-}
 
 /* The next payload of what was already read. 1: nothing left. */
 static int next_chunk(struct engine_stream *s, struct engine_chunk *ret, struct err *err)

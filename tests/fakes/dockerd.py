@@ -42,7 +42,8 @@ FAULT: {"method": "POST", "path": REGEX (searched in the path without version an
     "slow"          with "seconds": N, then as usual
     "garbage"       200 and a body that is not JSON
     "cut"           with "bytes": N: the stream (attach, exec start) is closed after N bytes, frame headers included
-    "restart"       with "seconds": N down, "containers": "stop" (default) | "stay" | "lost"; every connection is cut
+    "restart"       with "seconds": N down, "containers": "stop" (default, as by kill -9) | "stay" | "lost" |
+                    "terminate" (ended by SIGTERM, connections answered a second longer); every connection is cut
 
 Control, on the same socket:
     GET  /_fake     {"containers": [{"id","name","state","exit_code","removed","spec":{the create body},
@@ -485,6 +486,8 @@ def serve(engine, path, verbose):
         server.shutdown()
         server.server_close()
         os.unlink(path)
+        if how.get("containers") == "terminate":
+            engine.before_stop()
         engine.after_stop(how)
         time.sleep(how.get("seconds", 0))
 

@@ -13,7 +13,7 @@ import threading
 import time
 
 STDOUT, STDERR = 1, 2
-KILLED = 137
+KILLED, TERMINATED = 137, 143
 
 
 class Refusal(Exception):
@@ -78,6 +78,7 @@ class Process(threading.Thread):
         self.engine, self.container, self.user = engine, container, user
         self.actions, self.sinks, self.on_end = actions, sinks, on_end
         self.killed = threading.Event()
+        self.kill_code = KILLED
         self.running, self.code, self.oom = True, None, False
         self.leave = None
 
@@ -88,7 +89,7 @@ class Process(threading.Thread):
             self.say(STDERR, f"fake dockerd: {e!r}\n".encode())
             self.code = 125
         if self.killed.is_set():
-            self.code = KILLED
+            self.code = self.kill_code
         self.running = False
         self.on_end(self)
         if self.leave:
@@ -200,7 +201,9 @@ class Container:
             raise ValueError(f"{path} is not beneath a bind mount of {self.name}")
         return best["Source"] + path[len(best["Target"]) :]
 
-    def kill(self):
+    def kill(self, code=KILLED):
+        if self.process and not self.process.killed.is_set():
+            self.process.kill_code = code
         for p in [self.process] + [x.process for x in self.execs]:
             if p:
                 p.killed.set()
@@ -259,6 +262,14 @@ class Engine:
     def restart(self, how):
         self.restart_how = how
         self.restart_asked.set()
+
+    def before_stop(self):
+        """What an Engine does that is asked to stop: it ends its containers, and answers until that is done."""
+        for c in list(self.containers.values()):
+            if c.state == "running":
+                c.kill(TERMINATED)
+                c.stopped.wait(5)
+        time.sleep(1)
 
     def after_stop(self, how):
         """What a restart does to what was there."""

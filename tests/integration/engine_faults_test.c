@@ -188,6 +188,21 @@ static void test_end_that_cannot_be_asked_for(void **state)
     assert_int_equal(engine_remove(engine, id, &err), 0);
 }
 
+/* Wait for the restarted fake. By a new connection, because one that stops still answers on the old. */
+static void back_again(void)
+{
+    struct engine_info info = {0};
+    int64_t until = clock_monotonic_ms() + 10000;
+    for (int r = -1; r < 0 && clock_monotonic_ms() < until;) {
+        struct engine *fresh = NULL;
+        const struct timespec t = {.tv_nsec = 100 * 1000000L};
+        nanosleep(&t, NULL);
+        assert_int_equal(engine_open(getenv("ENGINE_SOCKET"), &fresh, &err), 0);
+        r = engine_info(fresh, &info, &err);
+        engine_free(fresh);
+    }
+}
+
 static void test_restart_while_reading(void **state)
 {
     (void)state;
@@ -203,16 +218,36 @@ static void test_restart_while_reading(void **state)
     assert_engine_failed(engine_info(engine, &info, &err), "does not answer on");
     assert_true(err.sys == ENOENT || err.sys == ECONNREFUSED);
     assert_non_null(strstr(err.hint, "systemctl start docker"));
-    int64_t until = clock_monotonic_ms() + 10000;
-    while (engine_info(engine, &info, &err) < 0 && clock_monotonic_ms() < until) {
-        const struct timespec t = {.tv_nsec = 100 * 1000000L};
-        nanosleep(&t, NULL);
-    }
+    back_again();
     struct engine_state st = {0};
     assert_int_equal(engine_state(engine, id, &st, &err), 0);
     assert_true(st.exists);
     assert_false(st.running);
     assert_int_equal(engine_remove(engine, id, &err), 0);
+}
+
+/* The end of a container by an Engine that is stopped must not look like the end of its command. */
+static void test_restarts_are_not_ends(void **state)
+{
+    (void)state;
+    static const char *const hows[] = {"{\"restart\":{\"seconds\":1,\"containers\":\"terminate\"}}",
+                                       "{\"restart\":{\"seconds\":0,\"containers\":\"stop\"}}",
+                                       "{\"restart\":{\"seconds\":0,\"containers\":\"stay\"}}"};
+    for (size_t i = 0; i < 2 * COUNT(hows); i++) {
+        char id[ENGINE_ID_SIZE];
+        size_t bytes = 0;
+        struct engine_stream *s = NULL;
+        AUTO(char_p) char *name = mem_printf("again-%zu", i);
+        create(name, id);
+        assert_int_equal(engine_start(engine, id, i % 2 ? NULL : &s, &err), 0);
+        if (i % 2)
+            s = exec(id, "wait");
+        script(hows[i / 2]);
+        assert_engine_failed(read_on(s, &bytes), "the Docker Engine");
+        engine_stream_free(s);
+        back_again();
+        assert_int_equal(engine_remove(engine, id, &err), 0);
+    }
 }
 
 static void test_another_version_after_a_failure(void **state)
@@ -333,6 +368,7 @@ int main(void)
         cmocka_unit_test(test_cut_streams),
         cmocka_unit_test(test_end_that_cannot_be_asked_for),
         cmocka_unit_test(test_restart_while_reading),
+        cmocka_unit_test(test_restarts_are_not_ends),
         cmocka_unit_test(test_another_version_after_a_failure),
         cmocka_unit_test(test_wait_whose_connection_is_cut),
         cmocka_unit_test(test_an_exec_is_asked_seldom),
