@@ -9,6 +9,7 @@
  */
 #include "base/tar.h"
 
+#include "base/fs.h"
 #include "base/mem.h"
 
 #include <archive.h>
@@ -74,7 +75,20 @@ struct tar_writer {
     struct archive *a;
     struct archive_entry *entry;
     locale_t locale;
+    int fd; /* borrowed; -1 once the archive is given up */
 };
+
+static la_ssize_t take_packed(struct archive *a, void *cookie, const void *data, size_t len)
+{
+    struct tar_writer *w = cookie;
+    struct err err = ERR_INIT;
+
+    if (w->fd >= 0 && fs_write_all(w->fd, data, len, &err) < 0) {
+        archive_set_error(a, err.sys, "%s", err.msg);
+        return -1;
+    }
+    return (la_ssize_t)len;
+}
 
 int tar_writer_open(int fd, enum tar_filter filter, struct tar_writer **ret, struct err *err)
 {
@@ -83,6 +97,7 @@ int tar_writer_open(int fd, enum tar_filter filter, struct tar_writer **ret, str
     w->a = archive_write_new();
     w->entry = archive_entry_new();
     w->locale = utf8_locale();
+    w->fd = fd;
     if (!w->a || !w->entry) {
         tar_writer_free(w);
         return err_set(err, ERR_INTERNAL, "cannot start an archive: out of memory");
@@ -97,7 +112,7 @@ int tar_writer_open(int fd, enum tar_filter filter, struct tar_writer **ret, str
     }
     archive_write_set_bytes_in_last_block(w->a, 1);
     if (rc == ARCHIVE_OK)
-        rc = archive_write_open_fd(w->a, fd);
+        rc = archive_write_open(w->a, w, NULL, take_packed, NULL);
     if (rc != ARCHIVE_OK) {
         err_set(err, ERR_INTERNAL, "cannot start an archive: %s", archive_error_string(w->a));
         tar_writer_free(w);
@@ -186,11 +201,10 @@ void tar_writer_free(struct tar_writer *w)
         return;
     if (w->entry)
         archive_entry_free(w->entry);
-    if (w->a) {
-        /* Freeing would otherwise finish an archive that was given up. */
-        archive_write_fail(w->a);
+    /* Freeing finishes an archive that was given up; nobody is to take it for whole. (archive_write_fail would leak.) */
+    w->fd = -1;
+    if (w->a)
         archive_write_free(w->a);
-    }
     if (w->locale != (locale_t)0)
         freelocale(w->locale);
     mem_free(w);

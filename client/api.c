@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CUTS = 4, BUSY_SECONDS = 600, BUSY_STEP_MAX = 60, BUSY_STEP_DEFAULT = 5 };
+enum { SILENCE_SECONDS = 300, CUTS = 4, BUSY_SECONDS = 600, BUSY_STEP_MAX = 60, BUSY_STEP_DEFAULT = 5 };
 
 static void sleep_ms(int64_t ms)
 {
@@ -68,7 +68,7 @@ static int once(struct http *h, const struct api_call *call, struct http_answer 
                                .body_fd = call->body_fd,
                                .body_len = (size_t)call->body_len,
                                .answer_fd = call->answer_fd,
-                               .idle_seconds = 120,
+                               .idle_seconds = SILENCE_SECONDS,
                                .progress = note_upload};
 
     if (call->answer_fd > 0)
@@ -86,6 +86,9 @@ static int once(struct http *h, const struct api_call *call, struct http_answer 
     int rc = http_call(h, &req, a, err);
     if (call->body_fd > 0)
         note_clear();
+    /* Silence is the server's failing; only our own deadline is a time-out. */
+    if (rc < 0 && err->kind == ERR_TIMED_OUT && (call->deadline_ms == 0 || clock_monotonic_ms() < call->deadline_ms))
+        err->kind = ERR_UNAVAILABLE;
     return rc;
 }
 

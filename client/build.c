@@ -165,7 +165,7 @@ static int attach_code(enum attach_end end, const char *id)
         return EXIT_TIMEOUT;
     case ATTACH_DETACHED:
         note("detached; the job goes on. Attach again with: bloomery log %s", id);
-        return EXIT_BUILT;
+        return EXIT_TIMEOUT; /* a script must not take this for built */
     }
     return EXIT_SERVER;
 }

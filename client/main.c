@@ -41,7 +41,8 @@ static const char USAGE[] =
     "      --server URL       else BLOOMERY_SERVER, ~/.config/bloomery/config (server = URL),\n"
     "                         " SETTINGS_DEFAULT_SERVER "\n"
     "\n"
-    "Exit codes: 0 built, 1 the build failed, 2 bad call, 3 server unreachable or failing, 4 time-out.\n";
+    "Exit codes: 0 built, 1 the build failed, 2 bad call, 3 server unreachable or failing, 4 time-out or detached\n"
+    "before the end.\n";
 
 enum { OPT_VALUE = 256, OPT_SWITCH, OPT_LABEL, OPT_ENV, OPT_INCLUDE, OPT_DETACH, OPT_TIMEOUT, OPT_JSON, OPT_SERVER };
 

@@ -190,8 +190,10 @@ void show_failure(const cJSON *job)
         out(stderr, "  hint: %s\n", hint);
     if (excerpt) {
         out(stderr, "  --- from the log ---\n");
-        for (const char *p = excerpt; *p; p += strcspn(p, "\n"), p += *p == '\n')
-            out(stderr, "  %.*s\n", (int)strcspn(p, "\n"), p);
+        for (const char *p = excerpt; *p; p += strcspn(p, "\n"), p += *p == '\n') {
+            AUTO(char_p) char *line = mem_strndup(p, strcspn(p, "\n"));
+            out(stderr, "  %s\n", line);
+        }
     }
     out(stderr, "  whole log: bloomery log %s\n", json_str(job, "id", "ID"));
 }
