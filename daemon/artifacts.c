@@ -1,0 +1,271 @@
+/* artifacts.c - see artifacts.h. */
+#include "daemon/artifacts.h"
+
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/tar.h"
+#include "daemon/app.h"
+#include "daemon/job_json.h"
+#include "daemon/jobs.h"
+#include "daemon/problem.h"
+#include "workers/paths.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct download {
+    const char *path; /* of the file */
+    const char *name; /* that the client saves it as */
+    const char *sha256;
+    const char *type; /* Content-Type */
+};
+
+static const char *media_type(const char *kind, const char *name)
+{
+    size_t len = strlen(name);
+
+    if (strcmp(kind, "wasm") == 0)
+        return "application/wasm";
+    if (strcmp(kind, "json") == 0)
+        return "application/json";
+    if (strcmp(kind, "tar") == 0 || (len > 4 && strcmp(name + len - 4, ".tar") == 0))
+        return "application/x-tar";
+    if (strcmp(kind, "text") == 0 || strcmp(kind, "lock") == 0)
+        return "text/plain; charset=utf-8";
+    return "application/octet-stream";
+}
+
+/* Conditions and ranges only where they make sense: not for the answer to a build. */
+static void send_file(struct request *r, const struct download *d, bool plain)
+{
+    struct answer a = ANSWER_INIT;
+    struct err err = ERR_INIT;
+    struct stat st;
+    int64_t first = 0, len = 0;
+    int rc = RANGE_WHOLE;
+    char digest[45];
+    AUTO(fd) int fd = open(d->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+    if (fd < 0 || fstat(fd, &st) < 0) {
+        int sys = errno;
+        log_error(r->job->id, "the file of %s is not there: %s", d->name, strerror(sys));
+        err_sys(&err, ERR_INTERNAL, sys, "the file cannot be read");
+        request_fail(r, &err);
+        return;
+    }
+    answer_header(&a, "ETag", "\"%s\"", d->sha256);
+    answer_header(&a, "Cache-Control", "private, max-age=86400, immutable");
+    const char *if_range = request_header(r, "If-Range");
+    if (!plain) {
+        if (header_etag_match(request_header(r, "If-None-Match"), d->sha256)) {
+            a.status = 304;
+            request_answer(r, &a);
+            return;
+        }
+        /* If-Range takes a strong tag only; whatever else it holds, the whole file is right. */
+        if (!if_range || (if_range[0] == '"' && header_etag_match(if_range, d->sha256)))
+            rc = header_range(request_header(r, "Range"), st.st_size, &first, &len);
+    }
+    if (rc == RANGE_UNSATISFIABLE) {
+        answer_clear(&a);
+        err_set(&err, ERR_BAD_REQUEST, "the file has %lld bytes", (long long)st.st_size);
+        problem_answer(&(struct problem){.err = &err, .status = 416}, &a);
+        answer_header(&a, "Content-Range", "bytes */%lld", (long long)st.st_size);
+        request_answer(r, &a);
+        return;
+    }
+    if (rc == 0) {
+        a.status = 206;
+        answer_header(&a, "Content-Range", "bytes %lld-%lld/%lld", (long long)first, (long long)(first + len - 1),
+                      (long long)st.st_size);
+    } else {
+        a.status = 200;
+        first = 0;
+        len = st.st_size;
+        hash_base64(d->sha256, digest); /* Content-Digest is of the bytes that are sent: of the whole only */
+        answer_header(&a, "Content-Digest", "sha-256=:%s:", digest);
+    }
+    hash_base64(d->sha256, digest);
+    answer_header(&a, "Repr-Digest", "sha-256=:%s:", digest);
+    AUTO(char_p) char *disposition = header_attachment(d->name);
+    answer_header(&a, "Content-Disposition", "%s", disposition);
+    answer_header(&a, "Content-Type", "%s", d->type);
+    answer_header(&a, "Accept-Ranges", "bytes");
+    if (plain) {
+        answer_header(&a, "Location", "/v1/jobs/%s", r->job->id);
+    }
+    if (len > 0) {
+        a.fd = fd;
+        a.offset = first;
+        a.size = len;
+        fd = -1;
+    }
+    request_answer(r, &a);
+}
+
+static void send_artifact(struct request *r, const struct artifact *x, bool plain)
+{
+    AUTO(char_p) char *path = path_blob(r->app->state_dir, x->sha256);
+
+    send_file(r, &(struct download){path, x->name, x->sha256, media_type(x->kind, x->name)}, plain);
+}
+
+static void not_there(struct request *r, const char *what)
+{
+    struct err err = ERR_INIT;
+
+    if (job_finished(r->job->state)) {
+        err_set(&err, ERR_NOT_FOUND, "the job has no %s", what);
+    } else {
+        err_set(&err, ERR_NOT_FOUND, "the job has no %s yet: it is %s", what, job_state_name(r->job->state));
+        err_hint(&err, "wait with GET /v1/jobs/%s?wait=300", r->job->id);
+    }
+    request_fail(r, &err);
+}
+
+void artifacts_list(struct request *r)
+{
+    struct answer a = ANSWER_INIT;
+
+    if (!jobs_load(r))
+        return;
+    cJSON *o = cJSON_CreateObject(), *list = cJSON_AddArrayToObject(o, "artifacts");
+    for (size_t i = 0; i < r->job->artifacts_count; i++)
+        cJSON_AddItemToArray(list, job_json_artifact(r->job->id, &r->job->artifacts[i], true));
+    answer_json(&a, 200, o);
+    request_answer(r, &a);
+}
+
+void artifacts_get(struct request *r)
+{
+    if (!jobs_load(r))
+        return;
+    for (size_t i = 0; i < r->job->artifacts_count; i++)
+        if (strcmp(r->job->artifacts[i].name, r->name) == 0) {
+            send_artifact(r, &r->job->artifacts[i], false);
+            return;
+        }
+    AUTO(char_p) char *what = mem_printf("artifact '%.100s'", r->name);
+    not_there(r, what);
+}
+
+static const struct artifact *primary(const struct job *job)
+{
+    for (size_t i = 0; i < job->artifacts_count; i++)
+        if (strcmp(job->artifacts[i].role, "primary") == 0)
+            return &job->artifacts[i];
+    return NULL;
+}
+
+void artifacts_primary(struct request *r)
+{
+    if (!jobs_load(r))
+        return;
+    const struct artifact *x = primary(r->job);
+    if (x)
+        send_artifact(r, x, false);
+    else
+        not_there(r, "primary artifact");
+}
+
+void artifacts_answer_primary(struct request *r)
+{
+    const struct artifact *x = primary(r->job);
+
+    if (x)
+        send_artifact(r, x, true);
+    else
+        not_there(r, "primary artifact");
+}
+
+void artifacts_source(struct request *r)
+{
+    if (!jobs_load(r))
+        return;
+    AUTO(char_p) char *path = path_source(r->app->state_dir, r->job->source_sha256);
+    AUTO(char_p) char *name = mem_printf("source-%.12s", r->job->source_sha256);
+    send_file(r, &(struct download){path, name, r->job->source_sha256, "application/octet-stream"}, false);
+}
+
+/* --- all as one tar --- */
+
+static int write_tar(struct request *r, int out, struct err *err)
+{
+    struct tar_writer *w = NULL;
+    int rc = tar_writer_open(out, TAR_PLAIN, &w, err);
+
+    for (size_t i = 0; rc == 0 && i < r->job->artifacts_count; i++) {
+        const struct artifact *x = &r->job->artifacts[i];
+        AUTO(char_p) char *path = path_blob(r->app->state_dir, x->sha256);
+        AUTO(fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        if (fd < 0)
+            rc = err_sys(err, ERR_INTERNAL, errno, "the file of %s cannot be read", x->name);
+        else
+            rc = tar_put_fd(w, x->name, strcmp(x->kind, "elf") == 0 ? 0755 : 0644, fd, x->size, err);
+    }
+    if (rc == 0)
+        rc = tar_writer_finish(w, err);
+    tar_writer_free(w);
+    return rc;
+}
+
+static void tar_work(struct request *r)
+{
+    AUTO(char_p) char *tmp = path_tmp(r->app->state_dir);
+    int fd = open(tmp, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600); /* it has no name: nothing is left behind */
+
+    if (fd < 0) {
+        r->outcome = err_sys(&r->err, ERR_UNAVAILABLE, errno, "the server cannot make the archive now");
+        return;
+    }
+    r->file = fd;
+    r->outcome = write_tar(r, fd, &r->err);
+}
+
+static void tar_done(struct request *r)
+{
+    struct answer a = ANSWER_INIT;
+    struct stat st;
+
+    if (r->outcome < 0 || fstat(r->file, &st) < 0) {
+        if (r->err.kind == ERR_NONE)
+            err_sys(&r->err, ERR_INTERNAL, errno, "the archive cannot be read");
+        request_fail(r, &r->err);
+        return;
+    }
+    AUTO(char_p) char *name = mem_printf("%s.tar", r->job->id);
+    AUTO(char_p) char *disposition = header_attachment(name);
+    a.status = 200;
+    a.fd = r->file;
+    a.size = st.st_size;
+    r->file = -1;
+    answer_header(&a, "Content-Type", "application/x-tar");
+    answer_header(&a, "Content-Disposition", "%s", disposition);
+    request_answer(r, &a);
+}
+
+void artifacts_tar(struct request *r)
+{
+    const struct limits *limits = &r->app->config->limits;
+    int64_t total = 0, available = 0;
+    struct err err = ERR_INIT;
+
+    if (!jobs_load(r))
+        return;
+    if (r->job->artifacts_count == 0) {
+        not_there(r, "artifacts");
+        return;
+    }
+    for (size_t i = 0; i < r->job->artifacts_count; i++)
+        total += r->job->artifacts[i].size;
+    if (fs_free_bytes(r->app->state_dir, &available, &err) == 0 && available < limits->min_free_bytes + total) {
+        err_set(&err, ERR_UNAVAILABLE, "the server's disk is too full to make the archive");
+        err_hint(&err, "fetch the artifacts one by one");
+        request_fail(r, &err);
+        return;
+    }
+    request_work(r, tar_work, tar_done);
+}

@@ -1,0 +1,13 @@
+/* artifacts.h - a job's files: the list, their bytes, all as a tar, and the source. Loop thread only. */
+#pragma once
+
+#include "daemon/http.h"
+
+void artifacts_list(struct request *r);
+void artifacts_get(struct request *r);     /* .../artifacts/{name} */
+void artifacts_primary(struct request *r); /* .../artifact */
+void artifacts_tar(struct request *r);
+void artifacts_source(struct request *r);
+
+/* The primary artifact of r->job, which succeeded, as the answer to a build. */
+void artifacts_answer_primary(struct request *r);

@@ -1,0 +1,124 @@
+/* main.c - bloomeryd: words and flags of the command line. */
+#include "daemon/config.h"
+#include "daemon/server.h"
+#include "workers/images.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifndef BLOOMERY_VERSION
+#define BLOOMERY_VERSION "0.1.0"
+#endif
+
+static int complain(const struct err *err)
+{
+    fprintf(stderr, "bloomeryd: %s\n", err->msg);
+    if (err->hint[0])
+        fprintf(stderr, "  %s\n", err->hint);
+    return 1;
+}
+
+static void usage(void)
+{
+    AUTO(buf) struct buf b = {0};
+
+    config_help(&b);
+    printf("bloomeryd builds Rust crates that arrive over HTTP.\n\n"
+           "  bloomeryd [--config FILE] [--SETTING VALUE]...   run the server\n"
+           "  bloomeryd config [--markdown]                    print the settings in force, or the table for the docs\n"
+           "  bloomeryd images build [PROFILE]                 build what is missing of the container images\n"
+           "  bloomeryd images list                            say which profiles have their image\n"
+           "  bloomeryd --help, --version\n\n"
+           "Settings, from flags, then BLOOMERY_SETTING in the environment, then the file's `key = value` lines:\n\n%s",
+           b.p);
+}
+
+static int images_list(struct engine *e, const struct profiles *profiles, const struct config *c)
+{
+    int missing = 0;
+
+    for (size_t i = 0; i < profiles_count(profiles); i++) {
+        const struct profile *p = profiles_at(profiles, i);
+        struct image image = {0};
+        struct err err = ERR_INIT;
+        int rc = images_current(e, p, c->share_dir, &image, &err);
+        if (rc == 0)
+            printf("%-16s %s  %s (%s)\n", p->name, image.id, image.rustc, image.origin);
+        else
+            printf("%-16s missing: %s\n", p->name, err.msg);
+        missing += rc != 0;
+    }
+    return missing ? 1 : 0;
+}
+
+static int images(int argc, char **argv, const struct config *c)
+{
+    struct engine *e = NULL;
+    struct profiles *profiles = NULL;
+    struct err err = ERR_INIT;
+    int rc = 2;
+
+    if (argc < 2 || (strcmp(argv[1], "build") != 0 && strcmp(argv[1], "list") != 0) || argc > 3 ||
+        (argc == 3 && strcmp(argv[1], "list") == 0)) {
+        fprintf(stderr, "bloomeryd: images build [PROFILE], or images list\n");
+        return 2;
+    }
+    if (server_profiles(c, &profiles, &err) < 0 || engine_open(c->engine_socket, &e, &err) < 0)
+        rc = complain(&err);
+    else if (strcmp(argv[1], "list") == 0)
+        rc = images_list(e, profiles, c);
+    else
+        rc = images_build(e, profiles, c->share_dir, c->state, argc == 3 ? argv[2] : NULL, &err) == 0 ? 0
+                                                                                                      : complain(&err);
+    engine_free(e);
+    profiles_unref(profiles);
+    return rc;
+}
+
+int main(int argc, char **argv, char **environment)
+{
+    struct config *c = NULL;
+    struct err err = ERR_INIT;
+    int words = 0, rc;
+    char **args = mem_alloc(sizeof *args * (size_t)(argc + 1));
+    struct server_args original = {.argc = argc - 1, .argv = argv + 1, .environment = environment};
+
+    signal(SIGPIPE, SIG_IGN);
+    setenv("UV_THREADPOOL_SIZE", "16", 1);
+    memcpy(args, argv + 1, sizeof *args * (size_t)(argc - 1));
+    if (config_load(argc - 1, args, environment, &c, &words, &err) < 0) {
+        mem_free(args);
+        complain(&err);
+        return 2;
+    }
+    bool first = words > 0;
+    if (first && (strcmp(args[0], "--help") == 0 || strcmp(args[0], "help") == 0)) {
+        usage();
+        rc = 0;
+    } else if (first && strcmp(args[0], "--version") == 0) {
+        printf("bloomeryd %s\n", BLOOMERY_VERSION);
+        rc = 0;
+    } else if (first && strcmp(args[0], "config") == 0) {
+        AUTO(buf) struct buf b = {0};
+        if (words > 1 && strcmp(args[1], "--markdown") == 0)
+            config_markdown(&b);
+        else
+            config_print(c, &b);
+        fputs(b.p, stdout);
+        rc = 0;
+    } else if (first && strcmp(args[0], "images") == 0) {
+        rc = images(words, args, c);
+    } else if (first) {
+        fprintf(stderr, "bloomeryd: there is no command '%s'; bloomeryd --help lists them\n", args[0]);
+        rc = 2;
+    } else {
+        rc = server_run(c, &original, &err) == 0 ? 0 : complain(&err);
+        c = NULL;
+    }
+    config_free(c);
+    mem_free(args);
+    return rc;
+}
