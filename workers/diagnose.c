@@ -227,6 +227,7 @@ static const struct {
     {"cannot find -l", "no system library is there for the target: use the crate's vendored or bundled feature"},
     {"unable to find library -l",
      "no system library is there for the target: use the crate's vendored or bundled feature"},
+    {"unable to update /", "a path dependency is not in the tarball: pack from the folder that holds both"},
     {"Could not resolve host", "the server did not reach the registry; send the dependencies along: cargo vendor"},
     {"attempting to make an HTTP request, but --offline",
      "a dependency is neither vendored nor in the registry's fetch: "
@@ -328,7 +329,7 @@ static void describe_script(struct found *f)
     struct line l, compiler = {0}, own = {0}, panic = {0}, last = {0};
     bool in_stderr = false, after_panic = false;
 
-    for (int i = 0; i < LOOK_AHEAD * 4 && next_line(&pos, &l) && !is_error(l) && !starts(l, "warning: build failed");
+    for (int i = 0; i < LOOK_AHEAD * 256 && next_line(&pos, &l) && !is_error(l) && !starts(l, "warning: build failed");
          i++) {
         struct line t = trim(l);
         if (starts(t, "--- stderr"))
@@ -351,17 +352,18 @@ static void describe_script(struct found *f)
     finish_message(f, compiler.len ? compiler : own.len ? own : panic.len ? panic : last);
 }
 
-/* The cause at the end of cargo's chain. */
+/* The cause at the end of cargo's chain; the one before it too where it is only errno's text. */
 static void describe_causes(struct found *f)
 {
     const char *pos = f->rest;
-    struct line l, cause = {0};
+    struct line l, cause = {0}, before = {0};
     bool next = false;
 
     for (int i = 0; i < LOOK_AHEAD && next_line(&pos, &l) && !is_error(l); i++) {
         if (starts(l, "Caused by:"))
             next = true;
         else if (next && trim(l).len > 0) {
+            before = cause;
             cause = l;
             next = false;
         }
@@ -375,6 +377,8 @@ static void describe_causes(struct found *f)
         }
         return;
     }
+    if (has(cause, "(os error "))
+        finish_message(f, before);
     finish_message(f, cause);
 }
 

@@ -75,6 +75,14 @@ static void test_cargo(void **state)
     expect(state, "web", "nodep.log", ERR_DEPENDENCY, "no matching package named `no-such` found", NULL);
     expect(state, "web", "ver.log", ERR_DEPENDENCY, "failed to select a version for the requirement `h = \"^9\"`",
            NULL);
+    expect(state, "web", "pathdep.log", ERR_DEPENDENCY,
+           "failed to get `h` as a dependency of package `x v0.1.0`: failed to read `libs/h/Cargo.toml`: "
+           "No such file or directory (os error 2)",
+           "not in the tarball");
+    expect(state, "web", "netdep.log", ERR_DEPENDENCY,
+           "failed to get `serde` as a dependency of package `x v0.1.0`: "
+           "[6] Could not resolve hostname (Could not resolve host: index.crates.io)",
+           "cargo vendor");
     expect(state, "web", "vendor.log", ERR_DEPENDENCY,
            "the listed checksum of `vendor/h/src/lib.rs` has changed: expected: "
            "0000000000000000000000000000000000000000000000000000000000000000",
