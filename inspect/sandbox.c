@@ -73,15 +73,22 @@ static int add_all(scmp_filter_ctx f, uint32_t action, const int *calls, size_t 
     return 0;
 }
 
-static int add_rules(scmp_filter_ctx f)
+static int add_memory(scmp_filter_ctx f)
 {
     int rc = add_all(f, SCMP_ACT_ALLOW, plain, COUNT(plain));
 
-    for (unsigned fd = 1; fd <= 2 && rc == 0; fd++)
-        rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(write), 1, SCMP_A0(SCMP_CMP_EQ, fd));
     if (rc == 0) /* anonymous, and never to be executed */
         rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0),
                               SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_ANONYMOUS, MAP_ANONYMOUS));
+    return rc;
+}
+
+static int add_rules(scmp_filter_ctx f)
+{
+    int rc = add_memory(f);
+
+    for (unsigned fd = 1; fd <= 2 && rc == 0; fd++)
+        rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(write), 1, SCMP_A0(SCMP_CMP_EQ, fd));
     return rc;
 }
 
@@ -105,4 +112,49 @@ int sandbox_enter(int64_t cpu_seconds, int64_t memory_bytes, struct err *err)
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return err_sys(err, ERR_INTERNAL, errno, "cannot give up new privileges");
     return load_filter(err);
+}
+
+/* --- bloomery-unpack --- */
+
+enum { UNPACK_OPEN_FILES = 32 };
+
+static const int reading[] = {SCMP_SYS(read), SCMP_SYS(lseek), SCMP_SYS(fstat), SCMP_SYS(write), SCMP_SYS(close)};
+
+static const int writing[] = {SCMP_SYS(openat2), SCMP_SYS(mkdirat),   SCMP_SYS(unlinkat),
+                              SCMP_SYS(linkat),  SCMP_SYS(symlinkat), SCMP_SYS(utimensat),
+                              SCMP_SYS(fchmod),  SCMP_SYS(ftruncate), SCMP_SYS(fcntl)};
+
+/* Refused with an error where the C library asks in passing: the look-up of a character set, the size of a buffer. */
+static const int denied[] = {SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(access), SCMP_SYS(ioctl)};
+
+static int add_unpack(scmp_filter_ctx f, bool writes)
+{
+    int rc = add_memory(f);
+
+    if (rc == 0)
+        rc = add_all(f, SCMP_ACT_ALLOW, reading, COUNT(reading));
+    if (rc == 0) /* fstat, as newer C libraries do it */
+        rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(newfstatat), 0);
+    if (rc == 0 && writes)
+        rc = add_all(f, SCMP_ACT_ALLOW, writing, COUNT(writing));
+    return rc < 0 ? rc : add_all(f, SCMP_ACT_ERRNO(EPERM), denied, COUNT(denied));
+}
+
+int sandbox_enter_unpack(bool writes, int64_t cpu_seconds, int64_t memory_bytes, int64_t file_bytes, struct err *err)
+{
+    if (set_limit(RLIMIT_CORE, 0, err) < 0 || set_limit(RLIMIT_CPU, cpu_seconds, err) < 0 ||
+        set_limit(RLIMIT_NOFILE, UNPACK_OPEN_FILES, err) < 0 || set_limit(RLIMIT_FSIZE, file_bytes, err) < 0)
+        return -1;
+    if (!SANITIZED && set_limit(RLIMIT_AS, memory_bytes, err) < 0)
+        return -1;
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return err_sys(err, ERR_INTERNAL, errno, "cannot give up new privileges");
+    if (SANITIZED)
+        return 0;
+    scmp_filter_ctx f = seccomp_init(SCMP_ACT_KILL_PROCESS);
+    int rc = f ? add_unpack(f, writes) : -ENOMEM;
+    if (rc == 0)
+        rc = seccomp_load(f);
+    seccomp_release(f);
+    return rc < 0 ? err_sys(err, ERR_INTERNAL, -rc, "cannot set up the system call filter") : 0;
 }

@@ -1,5 +1,5 @@
 /* unpack_main.c - bloomery-unpack; see unpack.h. */
-#include "inspect/sandbox_unpack.h"
+#include "inspect/sandbox.h"
 #include "inspect/unpack.h"
 
 #include "base/json.h"
@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 
 enum { EXIT_OK, EXIT_SERVER, EXIT_USAGE, EXIT_REFUSED };
-enum { DEST_FD = 3 };
+enum { DEST_FD = 3, CPU_SECONDS = 600 };
 
 static int usage(void)
 {
@@ -109,7 +109,7 @@ int main(int argc, char **argv)
     locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
     /* The table of paths at its largest, and what decompression takes. */
     int64_t memory = (INT64_C(640) << 20) + o.max_files * (o.max_path + 320);
-    int rc = sandbox_unpack(writes, memory, o.max_bytes, &err);
+    int rc = sandbox_enter_unpack(writes, CPU_SECONDS, memory, o.max_bytes, &err);
     if (rc == 0)
         rc = unpack_run(0, writes ? DEST_FD : -1, &o, &json, &err);
     if (rc == 0)
