@@ -29,7 +29,7 @@ static void say_why(struct app *app, const struct job *job, const struct queue_p
     if (app->draining)
         snprintf(q->reason, sizeof q->reason, "the server is shutting down; the job runs after its restart");
     else if (!status.engine_ok)
-        snprintf(q->reason, sizeof q->reason, "the Docker Engine does not answer%s%s; the job waits for it",
+        snprintf(q->reason, sizeof q->reason, "the job waits for the Docker Engine%s%s",
                  status.engine_error[0] ? ": " : "", status.engine_error);
     else if (!status.reaped)
         snprintf(q->reason, sizeof q->reason, "the server still clears away what an earlier run of it left behind");
