@@ -88,6 +88,15 @@ $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(TESTLIBS)
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) $^ $(LDLIBS) -lcmocka -o $@
+# The engine client's own tests run against both the real Engine and the fake one.
+ENGINE    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/integration/*.c))
+$(BUILD)/tests/integration/%: $(BUILD)/obj/tests/integration/%.o $(TESTLIBS)
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS) $^ $(LDLIBS) -lcmocka -o $@
+engine-test: $(ENGINE) ## the engine client against the real Engine and the fake one
+	@tests/integration/engine.py $(BUILD)/tests/integration
+
 unit: $(UNIT) $(PROGRAMS) ## the unit tests (make build/tests/unit/test_X builds one)
 	@BUILD=$(BUILD) tests/run-unit $(UNIT)
 
@@ -106,7 +115,7 @@ $(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/tests/fuzz/repla
 endif
 
 # --- checks ---
-.PHONY: check-source format unit fuzz-replay asan valgrind fuzz
+.PHONY: check-source format unit engine-test fuzz-replay asan valgrind fuzz
 check-source: ## layers, names, banned functions, format: seconds
 	@CC="$(CC)" CPPFLAGS='$(CPPFLAGS)' tests/check-source
 

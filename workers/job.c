@@ -315,6 +315,32 @@ static const char **fetch_env(const struct plan *plan)
     return env;
 }
 
+/* Was it the network, and so not the crate's fault? cargo has tried several times by itself then. */
+static bool network_failed(const struct attempt *a, int64_t from)
+{
+    static const char *const words[] = {"Could not resolve host",
+                                        "Couldn't resolve host",
+                                        "Failed to connect",
+                                        "Could not connect",
+                                        "Timeout was reached",
+                                        "Connection reset",
+                                        "SSL connect error",
+                                        "SSL peer certificate",
+                                        "got 429",
+                                        "got 500",
+                                        "got 502",
+                                        "got 503",
+                                        "got 504"};
+    AUTO(buf) struct buf text = {0};
+    struct err ignored = ERR_INIT;
+
+    joblog_since(a->log, from, MAX_DIAGNOSIS, &text, &ignored);
+    for (size_t i = 0; i < COUNT(words); i++)
+        if (text.p && strstr(text.p, words[i]))
+            return true;
+    return false;
+}
+
 /* A container with network that runs no code of the project's: cargo fetch, by the checksums of the lock. */
 static int fetch(struct attempt *a, struct err *err)
 {
@@ -345,6 +371,11 @@ static int fetch(struct attempt *a, struct err *err)
     mem_free(env);
     if (r < 0)
         return -1;
+    if (res.end == STEP_EXITED && res.exit_code != 0 && network_failed(a, from)) {
+        joblog_flush(a->log);
+        err_set(err, ERR_ENGINE, "the server could not reach the crate registry");
+        return err_hint(err, "the job's log has cargo's words; a vendored crate needs no registry");
+    }
     if (res.end != STEP_EXITED || res.exit_code != 0)
         return blame(a, &step, &res, from, ERR_DEPENDENCY, err);
 

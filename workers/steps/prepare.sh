@@ -6,7 +6,12 @@ set -u
 if [ -f /work/config/.cargo/config.toml ]; then
     cd /work/config || exit 3
     # Reading a merged configuration is an unstable command; this is the one place that asks for it.
-    config=$(RUSTC_BOOTSTRAP=1 cargo -Zunstable-options config get --format json) || exit 3
+    # It also remarks on the environment, which is ours: its standard error matters only if it fails.
+    config=$(RUSTC_BOOTSTRAP=1 cargo -Zunstable-options config get --format json 2>/work/tmp/config.err) || {
+        cat /work/tmp/config.err >&2
+        exit 3
+    }
+    rm -f /work/tmp/config.err
     printf '%s\n' "$config"
 else
     echo null
