@@ -217,13 +217,14 @@ struct tar_reader {
     struct archive *filter;
     struct archive *tar;
     locale_t locale;
-    char *raw;         /* CHUNK bytes that `filter` reads from */
-    int64_t consumed;  /* bytes read from fd */
-    int64_t whole;     /* size of the file behind fd; 0 if that is not known */
-    int64_t produced;  /* bytes that the filters made */
-    int64_t nonzero;   /* offset behind the last byte made that is not zero */
-    int64_t head_end;  /* while a header is read: `produced` may not pass this; else 0 */
-    int64_t max_bytes; /* of `produced`; 0 is no limit */
+    char *raw;           /* CHUNK bytes that `filter` reads from */
+    int64_t consumed;    /* bytes read from fd */
+    int64_t raw_nonzero; /* offset behind the last of them that is not zero */
+    int64_t whole;       /* size of the file behind fd; 0 if that is not known */
+    int64_t produced;    /* bytes that the filters made */
+    int64_t nonzero;     /* offset behind the last byte made that is not zero */
+    int64_t head_end;    /* while a header is read: `produced` may not pass this; else 0 */
+    int64_t max_bytes;   /* of `produced`; 0 is no limit */
     int64_t max_ratio;
     const void *first; /* a block that was made before `tar` asked; belongs to `filter` */
     size_t first_len;
@@ -236,6 +237,14 @@ void tar_reader_limit(struct tar_reader *r, int64_t max_bytes, int64_t max_ratio
 {
     r->max_bytes = max_bytes;
     r->max_ratio = max_ratio;
+}
+
+/* Where the last byte that is not zero ends; 0 if there is none. */
+static size_t nonzero_end(const char *p, size_t len)
+{
+    while (len > 0 && p[len - 1] == 0)
+        len--;
+    return len;
 }
 
 static la_ssize_t give_raw(struct archive *a, void *cookie, const void **ret)
@@ -251,17 +260,12 @@ static la_ssize_t give_raw(struct archive *a, void *cookie, const void **ret)
         archive_set_error(a, r->failure.sys, "read failed");
         return -1;
     }
+    size_t end = nonzero_end(r->raw, (size_t)n);
+    if (end > 0)
+        r->raw_nonzero = r->consumed + (int64_t)end;
     r->consumed += n;
     *ret = r->raw;
     return n;
-}
-
-/* Where the last byte that is not zero ends; 0 if there is none. */
-static size_t nonzero_end(const char *p, size_t len)
-{
-    while (len > 0 && p[len - 1] == 0)
-        len--;
-    return len;
 }
 
 static int filter_failed(struct tar_reader *r, struct err *err)
@@ -508,6 +512,26 @@ static int tar_failed(struct tar_reader *r, struct err *err)
     return err_hint(err, "pack it again, e.g. git archive HEAD | gzip");
 }
 
+/* gzip stops where no further member starts; nothing may be smuggled in behind that either. */
+static int check_raw_tail(struct tar_reader *r, struct err *err)
+{
+    int64_t end = archive_filter_bytes(r->filter, -1);
+    const void *p;
+    la_ssize_t n = 1;
+
+    while (r->raw_nonzero <= end && n > 0)
+        n = give_raw(r->filter, r, &p);
+    if (n < 0) {
+        if (err)
+            *err = r->failure;
+        return -1;
+    }
+    if (r->raw_nonzero <= end)
+        return 0;
+    err_set(err, ERR_BAD_SOURCE, "something follows the end of the compressed tarball");
+    return err_hint(err, "send one tarball and nothing behind it");
+}
+
 /* What follows the end: padding is fine, anything else is hiding something or is the tail of a cut archive. */
 static int read_tail(struct tar_reader *r, struct err *err)
 {
@@ -532,7 +556,7 @@ static int read_tail(struct tar_reader *r, struct err *err)
         err_set(err, ERR_BAD_SOURCE, "the tarball is cut short: its end marker is missing");
         return err_hint(err, "pack it again, e.g. git archive HEAD | gzip");
     }
-    return 0;
+    return archive_filter_count(r->filter) > 1 ? check_raw_tail(r, err) : 0;
 }
 
 int tar_next(struct tar_reader *r, struct tar_entry *ret, struct err *err)

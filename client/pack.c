@@ -18,7 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MAX_MANIFEST = 4 << 20, MAX_METADATA = 64 << 20, CARGO_SECONDS = 30 };
+enum { MAX_MANIFEST = 4 << 20, MAX_METADATA = 64 << 20, CARGO_SECONDS = 10 };
 
 void pack_clear(struct pack *p)
 {

@@ -188,6 +188,25 @@ static void test_second_archive(void **state)
     }
 }
 
+static void test_behind_the_compressed(void **state)
+{
+    (void)state;
+    for (int f = TAR_GZIP; f <= TAR_ZSTD; f++) {
+        AUTO(fd) int fd = pack((enum tar_filter)f);
+        size_t len = (size_t)lseek(fd, 0, SEEK_END);
+        AUTO(char_p) char *more = mem_alloc(len + 200000);
+        assert_int_equal(pread(fd, more, len, 0), (ssize_t)len);
+        struct err err = ERR_INIT;
+        AUTO(fd) int padded = memory_file(more, len + 200000);
+        if (f == TAR_GZIP) /* zeros are padding to gzip, and an error to zstd */
+            assert_int_equal(drain(padded, 0, 0, &err), TAR_END);
+        more[len + 199999] = 'x';
+        refuse(more, len + 200000, ERR_BAD_SOURCE, "");
+        more[len] = 'x';
+        refuse(more, len + 1, ERR_BAD_SOURCE, "");
+    }
+}
+
 static void test_limits(void **state)
 {
     (void)state;
@@ -243,9 +262,10 @@ static void test_headers_bounded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),      cmocka_unit_test(test_reproducible),   cmocka_unit_test(test_not_a_tar),
-        cmocka_unit_test(test_cut_short),       cmocka_unit_test(test_second_archive), cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_headers_bounded),
+        cmocka_unit_test(test_round_trip),     cmocka_unit_test(test_reproducible),
+        cmocka_unit_test(test_not_a_tar),      cmocka_unit_test(test_cut_short),
+        cmocka_unit_test(test_second_archive), cmocka_unit_test(test_behind_the_compressed),
+        cmocka_unit_test(test_limits),         cmocka_unit_test(test_headers_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
