@@ -107,6 +107,7 @@ static int failed(struct err *err)
         {"nable to connect", "there is no way to deb.debian.org: give this machine, and containers on Docker's "
                              "bridge, HTTP (http_proxy is passed on)"},
         {"ailed to fetch", "the Debian mirror did not give all packages: try again"},
+        {"network bridge", "the Engine's default network is broken: restart the Docker Engine"},
         {"mmdebstrap is missing", "apt-get install mmdebstrap"},
     };
     unsigned from = progress.count > TAIL ? progress.count - TAIL : 0;
