@@ -107,7 +107,7 @@ int api_call(struct http *h, const struct api_call *call, cJSON **ret, struct er
             /* A refused connection is an answer: nobody is there. */
             if (err->kind != ERR_UNAVAILABLE || err->sys == ECONNREFUSED || !again_is_safe || ++cuts >= CUTS)
                 return -1;
-            note("connection lost, trying again: %s", err->msg);
+            note_line("connection lost, trying again: %s", err->msg);
             sleep_ms(500 << cuts);
             continue;
         }
@@ -128,7 +128,7 @@ int api_call(struct http *h, const struct api_call *call, cJSON **ret, struct er
         if ((status != 429 && status != 503 && !in_flight) || !again_is_safe || now + 1000 * wait > give_up ||
             (call->deadline_ms > 0 && now + 1000 * wait > call->deadline_ms))
             return -1;
-        note("the server is busy (%s); trying again in %lld s", err->msg, (long long)wait);
+        note_line("the server is busy (%s); trying again in %lld s", err->msg, (long long)wait);
         sleep_ms(1000 * wait);
     }
 }

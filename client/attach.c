@@ -83,7 +83,7 @@ static int cancel(struct attach *a, struct err *err)
     if (rc < 0 && err->kind == ERR_CONFLICT)
         rc = 0;
     if (rc == 0)
-        note("canceling job %s", a->id);
+        note_line("canceling job %s", a->id);
     return rc;
 }
 
@@ -103,7 +103,7 @@ static void say_queue(struct attach *a)
         return;
     char *text = show_queue(job);
     if (text[0] && (!a->queue || strcmp(text, a->queue) != 0))
-        note("%s", text);
+        note_line("%s", text);
     mem_free(a->queue);
     a->queue = text;
 }

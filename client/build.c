@@ -29,15 +29,15 @@ static void say_packed(const struct pack *p)
     AUTO(char_p) char *bytes = note_size(p->bytes);
 
     if (p->secrets.len > 0) {
-        note("left out, because they look like credentials (--include PATTERN takes them in):");
+        note_line("left out, because they look like credentials (--include PATTERN takes them in):");
         for (size_t i = 0; i < p->secrets.len && i < 20; i++)
-            note("  %s", p->secrets.names[i]);
+            note_line("  %s", p->secrets.names[i]);
         if (p->secrets.len > 20)
-            note("  and %zu more", p->secrets.len - 20);
+            note_line("  and %zu more", p->secrets.len - 20);
     }
     if (p->root)
-        note("packed %zu files of %s (%s, %s compressed)%s", p->files, p->root, bytes, size,
-             p->git ? "" : "; no git here, so all but target/");
+        note_line("packed %zu files of %s (%s, %s compressed)%s", p->files, p->root, bytes, size,
+                  p->git ? "" : "; no git here, so all but target/");
 }
 
 /* The server's answer: a job, or a group. */
@@ -161,10 +161,10 @@ static int attach_code(enum attach_end end, const char *id)
     case ATTACH_CANCELED:
         return EXIT_FAILED;
     case ATTACH_TIMED_OUT:
-        note("the time is up; the job goes on. Attach again with: bloomery log %s", id);
+        note_line("the time is up; the job goes on. Attach again with: bloomery log %s", id);
         return EXIT_TIMEOUT;
     case ATTACH_DETACHED:
-        note("detached; the job goes on. Attach again with: bloomery log %s", id);
+        note_line("detached; the job goes on. Attach again with: bloomery log %s", id);
         return EXIT_TIMEOUT; /* a script must not take this for built */
     }
     return EXIT_SERVER;
@@ -178,11 +178,11 @@ static int take_job(struct call *c, const char *folder, bool several, cJSON **jo
 
     if (!c->json) {
         if (several)
-            note("== %s ==", json_str(*job, "profile", "?"));
-        note("job %s", id);
+            note_line("== %s ==", json_str(*job, "profile", "?"));
+        note_line("job %s", id);
     }
     if (attach_run(c->http, id, c->deadline_ms, c->json ? ATTACH_QUIET : ATTACH_ASK, &end, &err) < 0) {
-        note("the job goes on, if the server does. Attach again with: bloomery log %s", id);
+        note_line("the job goes on, if the server does. Attach again with: bloomery log %s", id);
         *ret_stop = true;
         return fail(&err);
     }

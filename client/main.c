@@ -223,7 +223,7 @@ static int run_cancel(struct call *c)
         if (c->json && answer)
             show_json(answer);
         else
-            note("canceling job %s", c->args[i]);
+            note_line("canceling job %s", c->args[i]);
     }
     return EXIT_BUILT;
 }

@@ -33,7 +33,7 @@ void note_plain(struct buf *into, const char *s, size_t len)
         buf_put(into, s + from, len - from);
 }
 
-void note(const char *fmt, ...)
+void note_line(const char *fmt, ...)
 {
     AUTO(buf) struct buf line = {0};
     va_list ap;

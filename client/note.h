@@ -11,10 +11,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-void note(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* a line */
-void note_error(const struct err *err);                                /* "error: message", "  hint: ..." */
-void note_upload(int64_t sent, int64_t total);                         /* progress; a no-op but on a terminal */
-void note_clear(void);                                                 /* takes a progress line away */
+void note_line(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* a line */
+void note_error(const struct err *err);                                     /* "error: message", "  hint: ..." */
+void note_upload(int64_t sent, int64_t total);                              /* progress; a no-op but on a terminal */
+void note_clear(void);                                                      /* takes a progress line away */
 bool note_colour(int fd);
 
 /* s without terminal control: escape sequences gone, control characters but newline and tab too. Appends. */

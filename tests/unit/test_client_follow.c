@@ -4,6 +4,7 @@
 #include "client/attach.h"
 #include "client/download.h"
 #include "client/follow.h"
+#include "client/sse.h"
 
 #include "base/fs.h"
 #include "base/hash.h"
