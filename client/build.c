@@ -140,6 +140,14 @@ static int finish(struct call *c, const char *folder, cJSON **job)
     cJSON_Delete(*job);
     *job = now;
     bool built = strcmp(json_str(now, "state", ""), "succeeded") == 0;
+    const cJSON *warning;
+    cJSON_ArrayForEach(warning, json_arr(now, "warnings"))
+    {
+        if (!c->json && cJSON_IsString(warning))
+            note_line("warning: %s", warning->valuestring);
+    }
+    if (!c->json && json_str(now, "cached_from", NULL))
+        note_line("built before, by job %s", json_str(now, "cached_from", ""));
     if (!built && !c->json)
         show_failure(now);
     /* A failed job may have some too: what its contract says is in them. */

@@ -119,6 +119,7 @@ int download_all(struct http *h, cJSON *job, const char *folder, const char *con
             return -1;
         if (!quiet)
             show_artifact(a, json_str(a, "file", NULL));
+        fflush(stdout); /* before what is said next on standard error */
     }
     return 0;
 }
