@@ -374,6 +374,8 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *conn, const 
     (void)url;
     if (!r || (s->stopping && !r->answered))
         return MHD_NO;
+    if (r->suspended)
+        return MHD_YES; /* it goes on with the next chunk of a body all the same: not taken, it comes again */
     switch (r->phase) {
     case PHASE_NEW:
         read_head(r, method, version);
@@ -458,7 +460,7 @@ static void on_connection(void *cls, struct MHD_Connection *conn, void **context
     s->counts.connections += what == MHD_CONNECTION_NOTIFY_STARTED ? 1 : -1;
 }
 
-static void on_log(void *cls, const char *fmt, va_list ap)
+__attribute__((format(printf, 2, 0))) static void on_log(void *cls, const char *fmt, va_list ap)
 {
     char text[512];
 
