@@ -367,7 +367,8 @@ static char *usual(const struct setting *s)
 {
     if (s->usual)
         return mem_strdup(s->usual[0] ? s->usual : "none");
-    for (int shift = 40; shift > 0; shift -= 10)
+    bool bytes = strstr(s->name, "_bytes") && strcmp(s->name, "max_path_bytes") != 0;
+    for (int shift = 40; bytes && shift > 0; shift -= 10)
         if (s->value && s->value % (INT64_C(1) << shift) == 0)
             return mem_printf("%lld (%lld %ciB)", (long long)s->value, (long long)(s->value >> shift),
                               " KMGT"[shift / 10]);

@@ -162,6 +162,21 @@ static int read_profiles(struct submit *s, const char *list, struct err *err)
     }
 }
 
+/* In a group "wasi.trial" is meant for one profile; profile_options() skips what is meant for another one, so a prefix that
+ * nobody answers to must be found here. */
+static int check_prefix(const struct submit *s, const char *key, struct err *err)
+{
+    size_t len = strcspn(key, ".");
+
+    if (s->count < 2 || !key[len] || strncmp(key, "env.", 4) == 0)
+        return 0;
+    for (size_t i = 0; i < s->count; i++)
+        if (strlen(s->profiles[i]) == len && strncmp(s->profiles[i], key, len) == 0)
+            return 0;
+    err_set(err, ERR_BAD_REQUEST, "unknown query parameter '%.80s'", key);
+    return err_hint(err, "'%.*s' is none of the profiles of this request", (int)(len < 64 ? len : 64), key);
+}
+
 /* Parameters of ours are taken out; the rest are options for profile_options() to judge. */
 static int read_query(struct submit *s, const struct query *q, struct err *err)
 {
@@ -184,6 +199,8 @@ static int read_query(struct submit *s, const struct query *q, struct err *err)
             err_set(err, ERR_BAD_REQUEST, "unknown query parameter 'wait'");
             return err_hint(err, "POST /v1/build waits; here, follow with GET /v1/jobs/{id}?wait=S");
         } else if (!mine) {
+            if (check_prefix(s, key, err) < 0)
+                return -1;
             rest[n++] = q->params[i];
         }
     }
