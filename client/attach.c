@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "client/api.h"
-#include "client/follow.h"
+#include "client/tail.h"
 #include "client/note.h"
 #include "client/show.h"
 
@@ -108,13 +108,13 @@ static void say_queue(struct attach *a)
     a->queue = text;
 }
 
-static int follow(struct attach *a, struct follow *f, int64_t deadline_ms, enum attach_end *ret, struct err *err)
+static int follow(struct attach *a, struct tail *f, int64_t deadline_ms, enum attach_end *ret, struct err *err)
 {
     AUTO(buf) struct buf text = {0};
 
     for (;;) {
         buf_clear(&text);
-        int rc = follow_step(f, STEP_MS, &text, err);
+        int rc = tail_step(f, STEP_MS, &text, err);
         if (rc < 0)
             return -1;
         if (text.len > 0) {
@@ -122,7 +122,7 @@ static int follow(struct attach *a, struct follow *f, int64_t deadline_ms, enum 
             if (a->mode != ATTACH_QUIET)
                 show_log(text.p, text.len);
         }
-        if (rc == FOLLOW_END) {
+        if (rc == TAIL_END) {
             *ret = a->canceled ? ATTACH_CANCELED : ATTACH_FINISHED;
             return 0;
         }
@@ -162,10 +162,10 @@ int attach_run(struct http *h, const char *id, int64_t deadline_ms, enum attach_
     if (signals < 0) {
         err_sys(err, ERR_INTERNAL, errno, "cannot listen for signals");
     } else {
-        struct follow *f = follow_new(h, id);
+        struct tail *f = tail_new(h, id);
         a.signals = signals;
         rc = follow(&a, f, deadline_ms, ret, err);
-        follow_free(f);
+        tail_free(f);
     }
     sigprocmask(SIG_SETMASK, &before, NULL);
     mem_free(a.queue);

@@ -232,10 +232,14 @@ void show_job(const cJSON *job)
     if (json_str(job, "cached_from", NULL))
         out(stdout, "cached     from %s\n", json_str(job, "cached_from", ""));
     if (cJSON_GetArraySize(json_arr(job, "phases")) > 0) {
-        out(stdout, "phases    ");
+        const char *between = "";
+        out(stdout, "phases     ");
         cJSON_ArrayForEach(item, json_arr(job, "phases"))
-            out(stdout, " %s %.1f s", json_str(item, "name", "?"),
-                isnan(number(item, "seconds")) ? 0 : number(item, "seconds"));
+        {
+            double seconds = number(item, "seconds");
+            out(stdout, "%s%s %.1f s", between, json_str(item, "name", "?"), isnan(seconds) ? 0 : seconds);
+            between = ", ";
+        }
         out(stdout, "\n");
     }
     cJSON_ArrayForEach(item, json_arr(job, "warnings"))

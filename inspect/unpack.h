@@ -23,17 +23,3 @@
  * anything else is a failure of the server's.
  */
 #pragma once
-
-#include "base/err.h"
-
-#include <stdint.h>
-
-struct unpack_options {
-    int64_t max_bytes, max_files, max_path, max_ratio;
-    const char *manifest_path; /* relative to the root; NULL is Cargo.toml */
-};
-
-/* Reads the tarball of fd (a regular file, read from its current offset, twice when extracting). dest_fd -1 only
- * checks, by the same rules. The caller owns *ret_json, the answer above. ERR_BAD_SOURCE and ERR_TOO_LARGE are
- * refusals; other kinds are failures of the server's. */
-int unpack_run(int fd, int dest_fd, const struct unpack_options *o, char **ret_json, struct err *err);

@@ -1,5 +1,6 @@
 /* unpack_main.c - bloomery-unpack; see unpack.h. */
 #include "inspect/sandbox.h"
+#include "inspect/extract.h"
 #include "inspect/unpack.h"
 
 #include "base/json.h"
@@ -38,7 +39,7 @@ static bool parse_number(const char *text, int64_t *ret)
     return true;
 }
 
-static bool parse(int argc, char **argv, struct unpack_options *o)
+static bool parse(int argc, char **argv, struct extract_options *o)
 {
     static const struct option options[] = {
         {"max-bytes", required_argument, NULL, 'b'},     {"max-files", required_argument, NULL, 'f'},
@@ -90,10 +91,10 @@ static int report(const struct err *err)
 int main(int argc, char **argv)
 {
     const struct limits limits = LIMITS_DEFAULT;
-    struct unpack_options o = {.max_bytes = limits.max_unpacked_bytes,
-                               .max_files = limits.max_files,
-                               .max_path = limits.max_path_bytes,
-                               .max_ratio = limits.max_ratio};
+    struct extract_options o = {.max_bytes = limits.max_unpacked_bytes,
+                                .max_files = limits.max_files,
+                                .max_path = limits.max_path_bytes,
+                                .max_ratio = limits.max_ratio};
     struct err err = ERR_INIT;
     AUTO(char_p) char *json = NULL;
 
@@ -111,7 +112,7 @@ int main(int argc, char **argv)
     int64_t memory = (INT64_C(640) << 20) + o.max_files * (o.max_path + 320);
     int rc = sandbox_enter_unpack(writes, CPU_SECONDS, memory, o.max_bytes, &err);
     if (rc == 0)
-        rc = unpack_run(0, writes ? DEST_FD : -1, &o, &json, &err);
+        rc = extract_run(0, writes ? DEST_FD : -1, &o, &json, &err);
     if (rc == 0)
         rc = puts(json) < 0 || fflush(stdout) != 0 ? EXIT_SERVER : EXIT_OK;
     else

@@ -2,9 +2,9 @@
 #include "base/fs.h"
 #include "base/json.h"
 #include "base/tar.h"
-#include "inspect/plan.h"
+#include "inspect/layout.h"
 #include "inspect/tree.h"
-#include "inspect/unpack.h"
+#include "inspect/extract.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,7 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const struct unpack_options defaults = {
+static const struct extract_options defaults = {
     .max_bytes = 64 << 20, .max_files = 100, .max_path = 200, .max_ratio = 200};
 
 /* --- a tarball by hand: headers that no honest tool writes --- */
@@ -90,7 +90,7 @@ static char *new_folder(void)
     return dir;
 }
 
-static void refuse_with(struct buf *b, const struct unpack_options *o, enum err_kind kind, const char *words)
+static void refuse_with(struct buf *b, const struct extract_options *o, enum err_kind kind, const char *words)
 {
     AUTO(char_p) char *dir = new_folder();
     AUTO(fd) int fd = finish(b);
@@ -98,7 +98,7 @@ static void refuse_with(struct buf *b, const struct unpack_options *o, enum err_
     char *json = NULL;
     struct err err = ERR_INIT, again = ERR_INIT;
 
-    assert_int_equal(unpack_run(fd, -1, o, &json, &err), -1);
+    assert_int_equal(extract_run(fd, -1, o, &json, &err), -1);
     if (!strstr(err.msg, words))
         print_error("message: %s, wanted: %s\n", err.msg, words);
     assert_non_null(strstr(err.msg, words));
@@ -106,7 +106,7 @@ static void refuse_with(struct buf *b, const struct unpack_options *o, enum err_
     assert_null(json);
     /* extract says the same, and leaves nothing */
     lseek(fd, 0, SEEK_SET);
-    assert_int_equal(unpack_run(fd, dest, o, &json, &again), -1);
+    assert_int_equal(extract_run(fd, dest, o, &json, &again), -1);
     assert_string_equal(again.msg, err.msg);
     AUTO(char_p) char *src = mem_printf("%s/src", dir);
     assert_int_equal(rmdir(src), 0);
@@ -119,7 +119,7 @@ static void refuse(struct buf *b, enum err_kind kind, const char *words)
 }
 
 /* The answer, and the folder that the crate went to (owned; removed by done). */
-static cJSON *accept(struct buf *b, const struct unpack_options *o, char **ret_dir)
+static cJSON *accept(struct buf *b, const struct extract_options *o, char **ret_dir)
 {
     AUTO(char_p) char *dir = new_folder();
     AUTO(fd) int fd = finish(b);
@@ -129,10 +129,10 @@ static cJSON *accept(struct buf *b, const struct unpack_options *o, char **ret_d
     struct err err = ERR_INIT;
     cJSON *json = NULL;
 
-    if (unpack_run(fd, -1, o, &checked, &err) != 0)
+    if (extract_run(fd, -1, o, &checked, &err) != 0)
         fail_msg("refused: %s", err.msg);
     lseek(fd, 0, SEEK_SET);
-    if (unpack_run(fd, dest, o, &extracted, &err) != 0)
+    if (extract_run(fd, dest, o, &extracted, &err) != 0)
         fail_msg("not extracted: %s", err.msg);
     assert_string_equal(checked, extracted);
     assert_int_equal(json_parse(checked, strlen(checked), "answer", &json, &err), 0);
@@ -233,7 +233,7 @@ static void test_manifest_path(void **state)
     (void)state;
     struct buf b = {0};
     char *dir;
-    struct unpack_options o = defaults;
+    struct extract_options o = defaults;
 
     o.manifest_path = "a/Cargo.toml";
     file(&b, "a/Cargo.toml", "");
@@ -370,13 +370,13 @@ static void test_hard_links(void **state)
         put(&b, '5', "dir", NULL, NULL);
         put(&b, '1', "h", bad[i][0] ? bad[i] : NULL, NULL);
         file(&b, "later", "x");
-        struct unpack_options o = defaults;
+        struct extract_options o = defaults;
         AUTO(fd) int fd = finish(&b);
         char *json = NULL;
         struct err err = ERR_INIT;
         if (bad[i][0] == '\0')
             continue; /* libarchive takes it for a file */
-        assert_int_equal(unpack_run(fd, -1, &o, &json, &err), -1);
+        assert_int_equal(extract_run(fd, -1, &o, &json, &err), -1);
         assert_int_equal(err.kind, ERR_BAD_SOURCE);
     }
     struct buf b = {0};
@@ -432,7 +432,7 @@ static void test_configs(void **state)
     assert_int_equal(cJSON_GetArraySize(json_arr(json, "ignored_configs")), 2);
     done(dir, json);
     /* the chosen manifest's own folders never count as vendored */
-    struct unpack_options o = defaults;
+    struct extract_options o = defaults;
     o.manifest_path = "v/x/Cargo.toml";
     file(&b, "v/x/Cargo.toml", "");
     file(&b, "v/x/.cargo/config.toml", "x");
@@ -451,7 +451,7 @@ static void test_limits(void **state)
 {
     (void)state;
     struct buf b = {0};
-    struct unpack_options o = defaults;
+    struct extract_options o = defaults;
     char *dir, name[64];
 
     o.max_files = 10;
