@@ -28,7 +28,7 @@
 #include <unistd.h>
 
 enum {
-    POOL_BYTES = 16 << 10,  /* per connection, cleared at each keep-alive: small */
+    POOL_BYTES = 32 << 10,  /* per connection, cleared at each keep-alive: small, yet with room for 256 parameters */
     DRAIN_BYTES = 32 << 20, /* thrown away after an early answer, so that the client gets to read it */
     DRAIN_MS = 10000,
     STREAM_BLOCK = 1024, /* libmicrohttpd uses its connection's memory for chunks, so this only has to be there */

@@ -389,8 +389,11 @@ static int start(struct server *s, struct err *err)
 {
     struct app *app = &s->app;
     const struct config *c = app->config;
-    int listen_fd = -1;
+    int listen_fd = -1, port;
+    char address[64];
 
+    if (config_listen(c, address, &port, err) < 0) /* before anything is touched */
+        return -1;
     app->share_dir = mem_strdup(c->share_dir);
     app->helper_dir = mem_strdup(c->helper_dir);
     app->upload_uid = geteuid() == 0 ? (uid_t)(c->build_uid + 2 * c->slots) : 0;

@@ -327,7 +327,8 @@ class Daemon:
                 lines = f.read().splitlines()
         except FileNotFoundError:
             return
-        print(f"    -- the last lines of {self.log_path}")
+        status = self.process.poll() if self.process else "stopped"
+        print(f"    -- {'running' if status is None else f'exit status {status}'}; the last lines of {self.log_path}")
         for line in lines[-40:]:
             print(f"    | {line}")
         sys.stdout.flush()
@@ -438,7 +439,8 @@ class Sse(threading.Thread):
         self.conn = http.client.HTTPConnection("127.0.0.1", daemon.port, timeout=PATIENCE)
         self.conn.request("GET", f"/v1/jobs/{id}/log", headers=headers)
         self.reply = self.conn.getresponse()
-        check(self.reply.status == 200, f"following a log gives {self.reply.status}", self.reply.read(500).decode())
+        if self.reply.status != 200:  # a stream that is in order is not to be read from here
+            raise Failure(f"following a log gives {self.reply.status}: {self.reply.read(500)!r}")
         equal(self.reply.headers.get_content_type(), "text/event-stream", "type of a followed log")
         self.start()
 
