@@ -92,6 +92,25 @@ static void end_part(time_t since)
             (long)(time(NULL) - since));
 }
 
+/* The first of the latest lines that tells an error, else the last one that is not the builder's own; "" without any. */
+static const char *telling(void)
+{
+    static const char *const signs[] = {"E: ", "error", "fatal"};
+    unsigned from = progress.count > TAIL ? progress.count - TAIL : 0;
+    const char *last = "";
+
+    for (unsigned i = from; i < progress.count; i++) {
+        const char *line = progress.tail[i % TAIL];
+        for (size_t s = 0; s < COUNT(signs); s++) {
+            if (strncmp(line, signs[s], strlen(signs[s])) == 0)
+                return line;
+        }
+        if (strncmp(line, "Removing ", 9) != 0 && strncmp(line, " ---> ", 6) != 0)
+            last = line;
+    }
+    return last;
+}
+
 /* What went wrong, and what to do about it, from the tools' own words. */
 static int failed(struct err *err)
 {
@@ -102,8 +121,8 @@ static int failed(struct err *err)
         {"was not found", "a package's pinned version is gone from the mirror: pin the new one in "
                           "docker/toolchains.json, and look at what changed"},
         {"NO_PUBKEY", "the host's archive keys are too old: upgrade debian-archive-keyring"},
-        {"resolving", "there is no way to deb.debian.org: give this machine, and containers on Docker's bridge, "
-                      "DNS and HTTP (http_proxy is passed on)"},
+        {"esolv", "there is no way to deb.debian.org: give this machine, and containers on Docker's bridge, "
+                  "DNS and HTTP (http_proxy is passed on)"},
         {"nable to connect", "there is no way to deb.debian.org: give this machine, and containers on Docker's "
                              "bridge, HTTP (http_proxy is passed on)"},
         {"ailed to fetch", "the Debian mirror did not give all packages: try again"},
@@ -115,6 +134,9 @@ static int failed(struct err *err)
     fprintf(stderr, "%s", isatty(STDERR_FILENO) ? "\r\033[K" : "");
     for (unsigned i = from; i < progress.count; i++)
         fprintf(stderr, "    %s: %s\n", progress.part, progress.tail[i % TAIL]);
+    /* The builder says which of its commands failed; that is the whole of an apt-get line and no reason. */
+    if (strstr(err->msg, "The command '") && telling()[0])
+        err_set(err, ERR_TOOLCHAIN_MISSING, "%s", telling());
     for (size_t c = 0; c < COUNT(causes) && !err->hint[0]; c++) {
         if (strstr(err->msg, causes[c].word))
             err_hint(err, "%s", causes[c].hint);
@@ -205,8 +227,7 @@ static int make_base(struct engine *e, const struct part *p, const char *lock_di
             on_line(line);
         }
         on_line(line);
-        r = err_set(err, ERR_INTERNAL, "mmdebstrap failed (exit code %d): %s", status,
-                    progress.count ? progress.tail[0] : "see above");
+        r = err_set(err, ERR_INTERNAL, "mmdebstrap failed (exit code %d): %s", status, telling());
     }
     if (r == 0) {
         AUTO(fd) int fd = open(tar, O_RDONLY | O_CLOEXEC);
