@@ -289,12 +289,13 @@ static int filter_failed(struct tar_reader *r, struct err *err)
 static int check_limits(struct tar_reader *r)
 {
     if (r->max_bytes > 0 && r->produced > r->max_bytes) {
-        err_set(&r->failure, ERR_TOO_LARGE, "the tarball unpacks to more than %lld bytes", (long long)r->max_bytes);
+        err_set(&r->failure, ERR_TOO_LARGE, "the tarball unpacks to more than %lld bytes (max_unpacked_bytes)",
+                (long long)r->max_bytes);
         return err_hint(&r->failure, "leave out build output such as target/, and data that the build does not read");
     }
     int64_t packed = r->whole > r->consumed ? r->whole : r->consumed;
     if (r->max_ratio > 0 && r->produced > TAR_RATIO_FROM && r->produced / r->max_ratio > packed) {
-        err_set(&r->failure, ERR_TOO_LARGE, "the tarball unpacks to more than %lld times its size",
+        err_set(&r->failure, ERR_TOO_LARGE, "the tarball unpacks to more than %lld times its size (max_ratio)",
                 (long long)r->max_ratio);
         return err_hint(&r->failure, "send files of repeated bytes in another way, or generate them in a build script");
     }

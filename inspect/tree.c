@@ -104,8 +104,8 @@ int tree_clean(const struct tree *t, const char *raw, char **ret, struct err *er
     if (raw[0] == '\0')
         return err_set(err, ERR_BAD_SOURCE, "an entry of the tarball has no name");
     if ((int64_t)strlen(raw) > t->max_path + 2)
-        return err_set(err, ERR_TOO_LARGE, "the path '%s' is longer than %lld bytes", tree_show(raw, shown),
-                       (long long)t->max_path);
+        return err_set(err, ERR_TOO_LARGE, "the path '%s' is longer than %lld bytes (max_path_bytes)",
+                       tree_show(raw, shown), (long long)t->max_path);
     if ((why = bad_bytes(raw)))
         return wrong(err, ERR_BAD_SOURCE, raw, why);
     if (raw[0] == '/') {
@@ -135,8 +135,8 @@ int tree_clean(const struct tree *t, const char *raw, char **ret, struct err *er
             p++;
     }
     if ((int64_t)n > t->max_path)
-        return err_set(err, ERR_TOO_LARGE, "the path '%s' is longer than %lld bytes", tree_show(raw, shown),
-                       (long long)t->max_path);
+        return err_set(err, ERR_TOO_LARGE, "the path '%s' is longer than %lld bytes (max_path_bytes)",
+                       tree_show(raw, shown), (long long)t->max_path);
     if (depth > TREE_MAX_DEPTH)
         return err_set(err, ERR_TOO_LARGE, "'%s' lies more than %d folders deep", tree_show(raw, shown),
                        TREE_MAX_DEPTH);
@@ -157,7 +157,8 @@ struct tree_node *tree_find(const struct tree *t, const char *path)
 static int count(struct tree *t, struct err *err)
 {
     if (++t->entries > t->max_files) {
-        err_set(err, ERR_TOO_LARGE, "the tarball has more than %lld files and folders", (long long)t->max_files);
+        err_set(err, ERR_TOO_LARGE, "the tarball has more than %lld files and folders (max_files)",
+                (long long)t->max_files);
         return err_hint(err, "leave out build output such as target/ and node_modules/");
     }
     return 0;
@@ -239,7 +240,8 @@ int tree_add_dir(struct tree *t, const char *path, struct err *err)
 static int add_bytes(struct tree *t, int64_t size, struct err *err)
 {
     if (size > t->max_bytes - t->bytes) {
-        err_set(err, ERR_TOO_LARGE, "the tarball unpacks to more than %lld bytes", (long long)t->max_bytes);
+        err_set(err, ERR_TOO_LARGE, "the tarball unpacks to more than %lld bytes (max_unpacked_bytes)",
+                (long long)t->max_bytes);
         return err_hint(err, "leave out build output such as target/, and data that the build does not read");
     }
     t->bytes += size;

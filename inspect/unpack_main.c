@@ -76,6 +76,9 @@ static bool parse(int argc, char **argv, struct extract_options *o)
 
 static int report(const struct err *err)
 {
+    /* Every refusal says what to do; most say it better than this. */
+    static const char usual[] = "pack the crate again as it stands in version control, e.g. git archive HEAD | gzip";
+
     if (err->kind != ERR_BAD_SOURCE && err->kind != ERR_TOO_LARGE) {
         fprintf(stderr, "bloomery-unpack: %s\n", err->msg);
         return EXIT_SERVER;
@@ -83,7 +86,7 @@ static int report(const struct err *err)
     AUTO(json) cJSON *o = cJSON_CreateObject();
     json_put_str(o, "error_kind", err_name(err->kind));
     json_put_str(o, "message", err->msg);
-    json_put_str(o, "hint", err->hint[0] ? err->hint : NULL);
+    json_put_str(o, "hint", err->hint[0] ? err->hint : usual);
     AUTO(char_p) char *text = json_text(o);
     return puts(text) < 0 || fflush(stdout) != 0 ? EXIT_SERVER : EXIT_REFUSED;
 }
