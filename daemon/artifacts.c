@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/tar.h"
 #include "daemon/app.h"
+#include "daemon/header.h"
 #include "daemon/job_json.h"
 #include "daemon/jobs.h"
 #include "daemon/problem.h"
@@ -53,28 +54,28 @@ static void send_file(struct request *r, const struct download *d, bool plain)
         int sys = errno;
         log_error(r->job->id, "the file of %s is not there: %s", d->name, strerror(sys));
         err_sys(&err, ERR_INTERNAL, sys, "the file cannot be read");
-        request_fail(r, &err);
+        http_fail(r, &err);
         return;
     }
     answer_header(&a, "ETag", "\"%s\"", d->sha256);
     answer_header(&a, "Cache-Control", "private, max-age=86400, immutable");
-    const char *if_range = request_header(r, "If-Range");
+    const char *if_range = http_header(r, "If-Range");
     if (!plain) {
-        if (header_etag_match(request_header(r, "If-None-Match"), d->sha256)) {
+        if (header_etag_match(http_header(r, "If-None-Match"), d->sha256)) {
             a.status = 304;
-            request_answer(r, &a);
+            http_answer(r, &a);
             return;
         }
         /* If-Range takes a strong tag only; whatever else it holds, the whole file is right. */
         if (!if_range || (if_range[0] == '"' && header_etag_match(if_range, d->sha256)))
-            rc = header_range(request_header(r, "Range"), st.st_size, &first, &len);
+            rc = header_range(http_header(r, "Range"), st.st_size, &first, &len);
     }
     if (rc == RANGE_UNSATISFIABLE) {
         answer_clear(&a);
         err_set(&err, ERR_BAD_REQUEST, "the file has %lld bytes", (long long)st.st_size);
         problem_answer(&(struct problem){.err = &err, .status = 416}, &a);
         answer_header(&a, "Content-Range", "bytes */%lld", (long long)st.st_size);
-        request_answer(r, &a);
+        http_answer(r, &a);
         return;
     }
     if (rc == 0) {
@@ -103,7 +104,7 @@ static void send_file(struct request *r, const struct download *d, bool plain)
         a.size = len;
         fd = -1;
     }
-    request_answer(r, &a);
+    http_answer(r, &a);
 }
 
 static void send_artifact(struct request *r, const struct artifact *x, bool plain)
@@ -123,7 +124,7 @@ static void not_there(struct request *r, const char *what)
         err_set(&err, ERR_NOT_FOUND, "the job has no %s yet: it is %s", what, job_state_name(r->job->state));
         err_hint(&err, "wait with GET /v1/jobs/%s?wait=300", r->job->id);
     }
-    request_fail(r, &err);
+    http_fail(r, &err);
 }
 
 void artifacts_list(struct request *r)
@@ -135,8 +136,8 @@ void artifacts_list(struct request *r)
     cJSON *o = cJSON_CreateObject(), *list = cJSON_AddArrayToObject(o, "artifacts");
     for (size_t i = 0; i < r->job->artifacts_count; i++)
         cJSON_AddItemToArray(list, job_json_artifact(r->job->id, &r->job->artifacts[i], true));
-    answer_json(&a, 200, o);
-    request_answer(r, &a);
+    answer_json(&a, 200, "application/json", o);
+    http_answer(r, &a);
 }
 
 void artifacts_get(struct request *r)
@@ -233,7 +234,7 @@ static void tar_done(struct request *r)
     if (r->outcome < 0 || fstat(r->file, &st) < 0) {
         if (r->err.kind == ERR_NONE)
             err_sys(&r->err, ERR_INTERNAL, errno, "the archive cannot be read");
-        request_fail(r, &r->err);
+        http_fail(r, &r->err);
         return;
     }
     AUTO(char_p) char *name = mem_printf("%s.tar", r->job->id);
@@ -244,7 +245,7 @@ static void tar_done(struct request *r)
     r->file = -1;
     answer_header(&a, "Content-Type", "application/x-tar");
     answer_header(&a, "Content-Disposition", "%s", disposition);
-    request_answer(r, &a);
+    http_answer(r, &a);
 }
 
 void artifacts_tar(struct request *r)
@@ -264,8 +265,8 @@ void artifacts_tar(struct request *r)
     if (fs_free_bytes(r->app->state_dir, &available, &err) == 0 && available < limits->min_free_bytes + total) {
         err_set(&err, ERR_UNAVAILABLE, "the server's disk is too full to make the archive");
         err_hint(&err, "fetch the artifacts one by one");
-        request_fail(r, &err);
+        http_fail(r, &err);
         return;
     }
-    request_work(r, tar_work, tar_done);
+    http_work(r, tar_work, tar_done);
 }

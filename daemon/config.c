@@ -2,6 +2,7 @@
 #include "daemon/config.h"
 
 #include "base/fs.h"
+#include "daemon/header.h"
 #include "daemon/query.h"
 
 #include <ctype.h>

@@ -144,7 +144,7 @@ static void wake(struct watch *w, int64_t now)
     }
     for (struct follower *x = w->followers; x; x = x->next)
         if (w->finished || x->offset < w->log_size || x->beat || x->gone)
-            request_resume_stream(x->r);
+            http_resume_stream(x->r);
     watch_unref(w);
 }
 
@@ -172,14 +172,14 @@ static void beat(struct follow *f)
         w->refs++;
         for (struct waiter *x = w->waiters, *after; x; x = after) {
             after = x->next;
-            if (request_gone(x->r)) {
+            if (http_gone(x->r)) {
                 struct request *r = x->r;
                 waiter_free(STEAL(r->waiter));
-                request_drop(r);
+                http_drop(r);
             }
         }
         for (struct follower *x = w->followers; x; x = x->next) {
-            x->gone = request_gone(x->r);
+            x->gone = http_gone(x->r);
             x->beat = true;
         }
         next = w->next;
@@ -255,7 +255,7 @@ void follow_wait(struct request *r, const char *id, int64_t seconds, void (*read
     x->watch->waiters = x;
     r->waiter = x;
     f->counts.waiters++;
-    request_hold(r);
+    http_hold(r);
     follow_poke(f);
 }
 

@@ -50,31 +50,6 @@ static void on_timer(uv_timer_t *t);
 
 /* --- answers --- */
 
-void answer_header(struct answer *a, const char *name, const char *fmt, ...)
-{
-    char text[2048];
-    va_list ap;
-
-    va_start(ap, fmt);
-    int n = vsnprintf(text, sizeof text, fmt, ap);
-    va_end(ap);
-    if (n < 0 || (size_t)n >= sizeof text)
-        return; /* a header that was cut would say something else */
-    for (char *p = text; *p; p++)
-        if ((unsigned char)*p < 0x20 || *p == 0x7f)
-            *p = '_';
-    buf_printf(&a->headers, "%s: %s\n", name, text);
-}
-
-void answer_clear(struct answer *a)
-{
-    buf_free(&a->headers);
-    buf_free(&a->body);
-    if (a->fd >= 0)
-        close(a->fd);
-    *a = (struct answer)ANSWER_INIT;
-}
-
 static void add_headers(struct MHD_Response *response, const char *lines)
 {
     char name[64], value[2048];
@@ -210,19 +185,19 @@ static void resume(struct request *r)
     }
 }
 
-void request_hold(struct request *r)
+void http_hold(struct request *r)
 {
     r->held = true;
     suspend(r);
 }
 
-void request_release(struct request *r)
+void http_release(struct request *r)
 {
     r->held = false;
     resume(r);
 }
 
-void request_resume_stream(struct request *r)
+void http_resume_stream(struct request *r)
 {
     resume(r);
 }
@@ -245,7 +220,7 @@ static void on_work_done(uv_work_t *w, int status)
     resume(r);
 }
 
-void request_work(struct request *r, void (*work)(struct request *), void (*done)(struct request *))
+void http_work(struct request *r, void (*work)(struct request *), void (*done)(struct request *))
 {
     r->work_run = work;
     r->work_done = done;
@@ -256,7 +231,7 @@ void request_work(struct request *r, void (*work)(struct request *), void (*done
     uv_queue_work(r->server->poll.loop, &r->work, on_work, on_work_done);
 }
 
-void request_answer(struct request *r, struct answer *a)
+void http_answer(struct request *r, struct answer *a)
 {
     if (r->answered) {
         answer_clear(a);
@@ -271,15 +246,15 @@ void request_answer(struct request *r, struct answer *a)
     resume(r);
 }
 
-void request_fail(struct request *r, const struct err *err)
+void http_fail(struct request *r, const struct err *err)
 {
     struct answer a = ANSWER_INIT;
 
     problem_answer(&(struct problem){.err = err}, &a);
-    request_answer(r, &a);
+    http_answer(r, &a);
 }
 
-bool request_gone(const struct request *r)
+bool http_gone(const struct request *r)
 {
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(r->conn, MHD_CONNECTION_INFO_CONNECTION_FD);
     struct pollfd p = {.fd = info ? info->connect_fd : -1, .events = POLLRDHUP};
@@ -287,7 +262,7 @@ bool request_gone(const struct request *r)
     return !info || (poll(&p, 1, 0) > 0 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR)));
 }
 
-void request_drop(struct request *r)
+void http_drop(struct request *r)
 {
     r->phase = PHASE_DRAINING;
     r->drain_until = 0;
@@ -295,7 +270,7 @@ void request_drop(struct request *r)
     resume(r);
 }
 
-const char *request_header(const struct request *r, const char *name)
+const char *http_header(const struct request *r, const char *name)
 {
     return MHD_lookup_connection_value(r->conn, MHD_HEADER_KIND, name);
 }
@@ -324,8 +299,8 @@ static void *on_uri(void *cls, const char *uri, struct MHD_Connection *conn)
 
 static void read_head(struct request *r, const char *method, const char *version)
 {
-    const char *length = request_header(r, "Content-Length"), *coding = request_header(r, "Transfer-Encoding");
-    const char *expect = request_header(r, "Expect");
+    const char *length = http_header(r, "Content-Length"), *coding = http_header(r, "Transfer-Encoding");
+    const char *expect = http_header(r, "Expect");
 
     snprintf(r->method, sizeof r->method, "%s", strlen(method) < sizeof r->method ? method : "?");
     r->body_expected = coding ? -1 : 0;
@@ -358,7 +333,7 @@ static enum MHD_Result settle(struct request *r)
     if (r->phase == PHASE_HANDLING) {
         struct err err = ERR_INIT;
         err_set(&err, ERR_INTERNAL, "nothing answered this request");
-        request_fail(r, &err);
+        http_fail(r, &err);
         return send_answer(r);
     }
     return MHD_YES;

@@ -4,8 +4,8 @@
  * http.c is the one file that knows libmicrohttpd. It calls routes_headers()
  * when a request's headers are there, upload_data() for the bytes of an accepted
  * body and routes_handle() when the body is complete; these answer with
- * request_answer(), put work on a pool thread with request_work(), or keep the
- * client waiting with request_hold(). Loop thread only, except the work
+ * http_answer(), put work on a pool thread with http_work(), or keep the
+ * client waiting with http_hold(). Loop thread only, except the work
  * functions themselves.
  *
  * An answer may come at any time. Before the body is complete it is sent past
@@ -14,8 +14,8 @@
  */
 #pragma once
 
-#include "base/buf.h"
 #include "base/err.h"
+#include "daemon/answer.h"
 #include "daemon/query.h"
 
 #include <stdint.h>
@@ -29,24 +29,6 @@ struct submit;
 struct upload;
 struct waiter;
 struct MHD_Connection;
-
-/* What goes back. Zeroed is a valid start except fd, so begin with ANSWER_INIT. */
-struct answer {
-    int status;
-    struct buf headers; /* "Name: value\n" lines, made with answer_header() */
-    struct buf body;    /* used when fd is -1 and there is no stream */
-    int fd;             /* a file's bytes from offset; closed by the server */
-    int64_t offset, size;
-    bool stream; /* the request's follower gives the bytes */
-};
-#define ANSWER_INIT                                                                                                    \
-    {                                                                                                                  \
-        .fd = -1                                                                                                       \
-    }
-
-/* A header line; control characters in the value are dropped, so that nothing from outside can add a line. */
-void answer_header(struct answer *a, const char *name, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-void answer_clear(struct answer *a);
 
 enum request_phase { PHASE_NEW, PHASE_HEADERS, PHASE_BODY, PHASE_HANDLING, PHASE_SENDING, PHASE_DRAINING };
 
@@ -106,26 +88,26 @@ struct http_counts {
 void http_counts(const struct http_server *s, struct http_counts *ret);
 
 /* A header of the request, borrowed, or NULL. */
-const char *request_header(const struct request *r, const char *name);
+const char *http_header(const struct request *r, const char *name);
 
 /* Takes what *a holds; *a is empty after. Only the first answer of a request counts. */
-void request_answer(struct request *r, struct answer *a);
+void http_answer(struct request *r, struct answer *a);
 
 /* Answer with the problem that err describes. */
-void request_fail(struct request *r, const struct err *err);
+void http_fail(struct request *r, const struct err *err);
 
 /* Run work(r) on a pool thread while the client waits, then done(r) on the loop's thread. */
-void request_work(struct request *r, void (*work)(struct request *), void (*done)(struct request *));
+void http_work(struct request *r, void (*work)(struct request *), void (*done)(struct request *));
 
-/* Keep the client waiting until request_release() or request_answer(). */
-void request_hold(struct request *r);
-void request_release(struct request *r);
+/* Keep the client waiting until http_release() or http_answer(). */
+void http_hold(struct request *r);
+void http_release(struct request *r);
 
 /* Ask the follower of a streamed answer for bytes again. */
-void request_resume_stream(struct request *r);
+void http_resume_stream(struct request *r);
 
 /* True when the client has hung up while it was held. */
-bool request_gone(const struct request *r);
+bool http_gone(const struct request *r);
 
 /* Close without an answer. */
-void request_drop(struct request *r);
+void http_drop(struct request *r);

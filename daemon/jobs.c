@@ -1,4 +1,5 @@
 /* jobs.c - see jobs.h. */
+#include "daemon/header.h"
 #include "daemon/jobs.h"
 
 #include "base/clock.h"
@@ -80,7 +81,7 @@ bool jobs_load(struct request *r)
         err_hint(&err, "jobs are kept for %lld days after they finish; GET /v1/jobs lists those that are here",
                  (long long)r->app->config->limits.keep_days);
     }
-    request_fail(r, &err);
+    http_fail(r, &err);
     return false;
 }
 
@@ -88,9 +89,9 @@ static void answer_job(struct request *r, int status)
 {
     struct answer a = ANSWER_INIT;
 
-    answer_json(&a, status, jobs_describe(r->app, r->job));
+    answer_json(&a, status, "application/json", jobs_describe(r->app, r->job));
     answer_header(&a, "Content-Location", "/v1/jobs/%s", r->job->id);
-    request_answer(r, &a);
+    http_answer(r, &a);
 }
 
 static void get_ready(struct request *r)
@@ -105,7 +106,7 @@ void jobs_get(struct request *r)
     int64_t wait = 0;
 
     if (query_int(&r->query, "wait", 0, WAIT_MAX, 0, &wait, &err) < 0) {
-        request_fail(r, &err);
+        http_fail(r, &err);
         return;
     }
     if (!jobs_load(r))
@@ -177,14 +178,14 @@ void jobs_list(struct request *r)
     struct answer a = ANSWER_INIT;
 
     if (read_filter(r, &f, labels, texts, &err) < 0 || store_list(r->app->reader, &f, &jobs, &count, &more, &err) < 0) {
-        request_fail(r, &err);
+        http_fail(r, &err);
         goto out;
     }
     cJSON *o = cJSON_CreateObject(), *list = cJSON_AddArrayToObject(o, "jobs");
     for (size_t i = 0; i < count; i++)
         cJSON_AddItemToArray(list, jobs_describe(r->app, jobs[i]));
     json_put_str(o, "next", more && count ? jobs[count - 1]->id : NULL);
-    answer_json(&a, 200, o);
+    answer_json(&a, 200, "application/json", o);
     if (more && count) {
         AUTO(buf) struct buf q = {0};
         for (size_t i = 0; i < r->query.count; i++)
@@ -194,7 +195,7 @@ void jobs_list(struct request *r)
         answer_header(&a, "Link", "</v1/jobs?%s>; rel=\"next\"", q.p);
     }
     store_list_free(jobs, count);
-    request_answer(r, &a);
+    http_answer(r, &a);
 out:
     for (size_t i = 0; texts[i]; i++)
         mem_free(texts[i]);
@@ -217,14 +218,14 @@ static void cancel_done(struct request *r)
 {
     follow_poke(r->app->follow);
     if (r->outcome < 0) {
-        request_fail(r, &r->err);
+        http_fail(r, &r->err);
         return;
     }
     if (!jobs_load(r))
         return;
     if (r->outcome == STORE_FINISHED && r->job->state != JOB_CANCELED) {
         err_set(&r->err, ERR_CONFLICT, "the job has already %s", job_state_name(r->job->state));
-        request_fail(r, &r->err);
+        http_fail(r, &r->err);
         return;
     }
     log_info(r->id, "cancel was asked for");
@@ -233,7 +234,7 @@ static void cancel_done(struct request *r)
 
 void jobs_cancel(struct request *r)
 {
-    request_work(r, cancel_work, cancel_done);
+    http_work(r, cancel_work, cancel_done);
 }
 
 /* --- the log --- */
@@ -241,7 +242,7 @@ void jobs_cancel(struct request *r)
 /* Where a follower that comes back goes on: what it saw last, else ?offset=. */
 static int start_offset(struct request *r, bool events, int64_t *ret, struct err *err)
 {
-    const char *last = events ? request_header(r, "Last-Event-ID") : NULL;
+    const char *last = events ? http_header(r, "Last-Event-ID") : NULL;
 
     if (query_int(&r->query, "offset", 0, INT64_C(1) << 50, 0, ret, err) < 0)
         return -1;
@@ -255,8 +256,8 @@ static int start_offset(struct request *r, bool events, int64_t *ret, struct err
 
 void jobs_log(struct request *r)
 {
-    const char *follow = query_get(&r->query, "follow"), *range = request_header(r, "Range");
-    bool events = header_accepts(request_header(r, "Accept"), "text/event-stream");
+    const char *follow = query_get(&r->query, "follow"), *range = http_header(r, "Range");
+    bool events = header_accepts(http_header(r, "Accept"), "text/event-stream");
     int64_t offset = 0, first = 0, len = 0;
     struct err err = ERR_INIT;
     struct answer a = ANSWER_INIT;
@@ -264,13 +265,13 @@ void jobs_log(struct request *r)
 
     if (follow && strcmp(follow, "0") != 0 && strcmp(follow, "1") != 0) {
         err_set(&err, ERR_BAD_REQUEST, "follow is 0 or 1");
-        request_fail(r, &err);
+        http_fail(r, &err);
         return;
     }
     if (follow)
         events = *follow == '1';
     if (start_offset(r, events, &offset, &err) < 0) {
-        request_fail(r, &err);
+        http_fail(r, &err);
         return;
     }
     if (!jobs_load(r))
@@ -281,14 +282,14 @@ void jobs_log(struct request *r)
         answer_header(&a, "Content-Type", "text/event-stream; charset=utf-8");
         answer_header(&a, "X-Accel-Buffering", "no");
         follow_open(r, r->id, offset);
-        request_answer(r, &a);
+        http_answer(r, &a);
         return;
     }
     AUTO(char_p) char *path = path_log(r->app->state_dir, r->id);
     AUTO(fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0 && errno != ENOENT) {
         err_sys(&err, ERR_INTERNAL, errno, "the log cannot be read");
-        request_fail(r, &err);
+        http_fail(r, &err);
         return;
     }
     if (fd >= 0)
@@ -298,7 +299,7 @@ void jobs_log(struct request *r)
         err_set(&err, ERR_BAD_REQUEST, "the log has %lld bytes so far", (long long)st.st_size);
         problem_answer(&(struct problem){.err = &err, .status = 416}, &a);
         answer_header(&a, "Content-Range", "bytes */%lld", (long long)st.st_size);
-        request_answer(r, &a);
+        http_answer(r, &a);
         return;
     }
     a.status = rc == 0 ? 206 : 200;
@@ -315,5 +316,5 @@ void jobs_log(struct request *r)
         a.offset = first;
         a.size = len;
     }
-    request_answer(r, &a);
+    http_answer(r, &a);
 }

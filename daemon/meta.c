@@ -1,4 +1,4 @@
-/* meta.c - see meta.h; the metrics are in metrics.c. */
+/* meta.c - see meta.h. */
 #include "daemon/meta.h"
 
 #include "base/fs.h"
@@ -37,8 +37,8 @@ void meta_profiles(struct request *r)
 
     for (size_t i = 0; i < profiles_count(r->app->profiles); i++)
         cJSON_AddItemToArray(list, describe(r->app, profiles_at(r->app->profiles, i)));
-    answer_json(&a, 200, o);
-    request_answer(r, &a);
+    answer_json(&a, 200, "application/json", o);
+    http_answer(r, &a);
 }
 
 void meta_profile(struct request *r)
@@ -53,11 +53,11 @@ void meta_profile(struct request *r)
             buf_printf(&list, "%s%s", i ? ", " : "", profiles_at(r->app->profiles, i)->name);
         err_set(&err, ERR_NOT_FOUND, "there is no profile '%.64s'", r->name);
         err_hint(&err, "profiles here: %s", list.p ? list.p : "none");
-        request_fail(r, &err);
+        http_fail(r, &err);
         return;
     }
-    answer_json(&a, 200, describe(r->app, p));
-    request_answer(r, &a);
+    answer_json(&a, 200, "application/json", describe(r->app, p));
+    http_answer(r, &a);
 }
 
 /* --- health --- */
@@ -68,8 +68,8 @@ void meta_health(struct request *r)
     cJSON *o = cJSON_CreateObject();
 
     json_put_str(o, "status", "ok");
-    answer_json(&a, 200, o);
-    request_answer(r, &a);
+    answer_json(&a, 200, "application/json", o);
+    http_answer(r, &a);
 }
 
 static bool check(cJSON *list, const char *name, bool ok, const char *detail)
@@ -154,10 +154,10 @@ void meta_ready(struct request *r)
     cJSON_AddBoolToObject(o, "ready", ok);
     json_put_str(o, "work_mode", status.work_mode[0] ? status.work_mode : NULL);
     cJSON_AddItemToObject(o, "checks", list);
-    answer_json(&a, ok ? 200 : 503, o);
+    answer_json(&a, ok ? 200 : 503, "application/json", o);
     if (!ok)
         answer_header(&a, "Retry-After", "10");
-    request_answer(r, &a);
+    http_answer(r, &a);
 }
 
 void meta_openapi(struct request *r)
@@ -167,12 +167,12 @@ void meta_openapi(struct request *r)
 
     if (!r->app->openapi) {
         err_set(&err, ERR_UNAVAILABLE, "schema/openapi.json was not found in share_dir when the server started");
-        request_fail(r, &err);
+        http_fail(r, &err);
         return;
     }
     a.status = 200;
     buf_puts(&a.body, r->app->openapi);
     answer_header(&a, "Content-Type", "application/json");
     answer_header(&a, "Cache-Control", "no-cache");
-    request_answer(r, &a);
+    http_answer(r, &a);
 }

@@ -1,4 +1,4 @@
-/* meta.h - what the server says about itself: profiles, health, readiness, metrics, its interface. Loop thread only. */
+/* meta.h - what the server says about itself: profiles, health, readiness, its interface. Loop thread only. */
 #pragma once
 
 #include "daemon/http.h"
@@ -7,5 +7,4 @@ void meta_profiles(struct request *r);
 void meta_profile(struct request *r);
 void meta_health(struct request *r);
 void meta_ready(struct request *r);
-void meta_metrics(struct request *r);
 void meta_openapi(struct request *r);

@@ -1,8 +1,9 @@
-/* metrics.c - /metrics in Prometheus' text format. See meta.h. */
+/* metrics.c - see metrics.h. */
+#include "daemon/metrics.h"
+
 #include "base/fs.h"
 #include "daemon/app.h"
 #include "daemon/follow.h"
-#include "daemon/meta.h"
 #include "daemon/upload.h"
 
 #include <stdio.h>
@@ -104,7 +105,7 @@ static int64_t resident_bytes(void)
     return resident * sysconf(_SC_PAGESIZE);
 }
 
-void meta_metrics(struct request *r)
+void metrics_get(struct request *r)
 {
     struct app *app = r->app;
     struct answer a = ANSWER_INIT;
@@ -127,5 +128,5 @@ void meta_metrics(struct request *r)
         (double)app->started_ms / 1000);
     a.status = 200;
     answer_header(&a, "Content-Type", "text/plain; version=0.0.4; charset=utf-8");
-    request_answer(r, &a);
+    http_answer(r, &a);
 }

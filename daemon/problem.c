@@ -37,22 +37,6 @@ const char *problem_title(int status)
     }
 }
 
-static void set_json(struct answer *a, int status, const char *type, cJSON *value)
-{
-    AUTO(char_p) char *text = json_text(value);
-
-    a->status = status;
-    buf_puts(&a->body, text);
-    buf_puts(&a->body, "\n");
-    answer_header(a, "Content-Type", "%s", type);
-    cJSON_Delete(value);
-}
-
-void answer_json(struct answer *a, int status, cJSON *value)
-{
-    set_json(a, status, "application/json", value);
-}
-
 void problem_answer(const struct problem *p, struct answer *a)
 {
     int status = p->status ? p->status : err_http_status(p->err->kind);
@@ -87,5 +71,5 @@ void problem_answer(const struct problem *p, struct answer *a)
         answer_header(a, "Retry-After", "%d", retry);
     if (p->allow)
         answer_header(a, "Allow", "%s", p->allow);
-    set_json(a, status, "application/problem+json", o);
+    answer_json(a, status, "application/problem+json", o);
 }

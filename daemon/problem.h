@@ -19,6 +19,3 @@ void problem_answer(const struct problem *p, struct answer *a);
 
 /* "Not Found" and so on. Static. */
 const char *problem_title(int status);
-
-/* A 2xx answer of JSON; `value` is taken. */
-void answer_json(struct answer *a, int status, cJSON *value);

@@ -4,8 +4,10 @@
 #include "base/clock.h"
 #include "daemon/app.h"
 #include "daemon/artifacts.h"
+#include "daemon/header.h"
 #include "daemon/jobs.h"
 #include "daemon/meta.h"
+#include "daemon/metrics.h"
 #include "daemon/problem.h"
 #include "daemon/submit.h"
 
@@ -39,7 +41,7 @@ static const struct route routes[] = {
     {"GET", "/v1/profiles/{name}", NULL, meta_profile, false, {NULL}},
     {"GET", "/healthz", NULL, meta_health, false, {NULL}},
     {"GET", "/readyz", NULL, meta_ready, false, {NULL}},
-    {"GET", "/metrics", NULL, meta_metrics, false, {NULL}},
+    {"GET", "/metrics", NULL, metrics_get, false, {NULL}},
     {"GET", "/openapi.json", NULL, meta_openapi, false, {NULL}},
 };
 
@@ -89,7 +91,7 @@ static void refuse(struct request *r, const struct err *err, int status, const c
     struct answer a = ANSWER_INIT;
 
     problem_answer(&(struct problem){.err = err, .status = status, .allow = allow}, &a);
-    request_answer(r, &a);
+    http_answer(r, &a);
 }
 
 /* Find the route and decode the path's parts. False: answered. */
@@ -144,7 +146,7 @@ static bool find(struct request *r)
  */
 static int check_origin(const struct request *r, struct err *err)
 {
-    const char *host = request_header(r, "Host"), *origin = request_header(r, "Origin");
+    const char *host = http_header(r, "Host"), *origin = http_header(r, "Origin");
     bool writes = strcmp(r->method, "GET") != 0 && strcmp(r->method, "HEAD") != 0;
     char name[256];
     int port = -1;
@@ -170,14 +172,14 @@ void routes_headers(struct request *r)
     struct err err = ERR_INIT;
 
     if (check_origin(r, &err) < 0) {
-        request_fail(r, &err);
+        http_fail(r, &err);
         return;
     }
     if (!find(r))
         return;
     if (query_parse(r->target[strlen(r->path)] == '?' ? r->target + strlen(r->path) + 1 : NULL, &r->query, &err) < 0 ||
         (!r->route->own_query && query_check(&r->query, r->route->known[0] ? r->route->known : none, &err) < 0)) {
-        request_fail(r, &err);
+        http_fail(r, &err);
         return;
     }
     if (r->route->begin)

@@ -28,7 +28,6 @@
 enum {
     MAX_PROFILE_DIRS = 16,
     SPARE_FILES = 1024, /* descriptors besides those of connections */
-    COUNTS_MS = 500,    /* how old app_counts() may be */
     HOUSE_MS = 3600 * 1000,
     INTERRUPT_MS = 15000, /* for workers to let go of their jobs */
 };
@@ -47,19 +46,6 @@ struct server {
     int64_t drain_until;
     bool interrupted;
 };
-
-int app_counts(struct app *app, struct store_counts *ret, struct err *err)
-{
-    int64_t now = clock_monotonic_ms();
-
-    if (app->counts_at == 0 || now - app->counts_at > COUNTS_MS) {
-        if (store_counts(app->reader, &app->counts, err) < 0)
-            return -1;
-        app->counts_at = now;
-    }
-    *ret = app->counts;
-    return 0;
-}
 
 int server_profiles(const struct config *c, struct profiles **ret, struct err *err)
 {

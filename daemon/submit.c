@@ -93,7 +93,7 @@ static void refuse(struct request *r, const struct err *err, const char *limit, 
     struct answer a = ANSWER_INIT;
 
     problem_answer(&(struct problem){.err = err, .limit_name = limit, .limit_value = value, .retry_after = retry}, &a);
-    request_answer(r, &a);
+    http_answer(r, &a);
 }
 
 /* --- what the query says --- */
@@ -281,7 +281,7 @@ static bool overloaded(struct request *r, size_t more)
         return true;
     }
     if (app_counts(app, &counts, &err) < 0) {
-        request_fail(r, &err);
+        http_fail(r, &err);
         return true;
     }
     if (counts.by_state[JOB_QUEUED] + (int64_t)more > limits->max_queue) {
@@ -325,19 +325,19 @@ static void begin(struct request *r, bool build)
     if (query_int(&r->query, "wait", 0, WAIT_MAX, WAIT_DEFAULT, &s->wait, &err) < 0 ||
         read_profiles(s, query_get(&r->query, "profile"), &err) < 0 || read_query(s, &r->query, &err) < 0 ||
         read_source(s, query_get(&r->query, "source"), &err) < 0) {
-        request_fail(r, &err);
+        http_fail(r, &err);
         return;
     }
     if (build && s->count > 1) {
         err_set(&err, ERR_BAD_REQUEST, "/v1/build gives one artifact back and takes one profile");
         err_hint(&err, "POST /v1/jobs takes several");
-        request_fail(r, &err);
+        http_fail(r, &err);
         return;
     }
     if (overloaded(r, s->count))
         return;
-    if (read_key(s, request_header(r, "Idempotency-Key"), &err) < 0) {
-        request_fail(r, &err);
+    if (read_key(s, http_header(r, "Idempotency-Key"), &err) < 0) {
+        http_fail(r, &err);
         return;
     }
     if (!s->source[0])
@@ -433,14 +433,14 @@ static void answer_created(struct request *r, bool replayed)
         json_put_str(o, "id", group);
         cJSON_AddItemToObject(o, "jobs", list);
         answer_header(&a, "Location", "/v1/jobs?group=%s", group);
-        answer_json(&a, 201, o);
+        answer_json(&a, 201, "application/json", o);
     } else {
         answer_header(&a, "Location", "/v1/jobs/%s", r->job->id);
-        answer_json(&a, 201, body);
+        answer_json(&a, 201, "application/json", body);
     }
     if (replayed)
         answer_header(&a, "Idempotent-Replayed", "true");
-    request_answer(r, &a);
+    http_answer(r, &a);
 }
 
 /* --- /v1/build --- */
@@ -458,9 +458,9 @@ static void build_ready(struct request *r)
     }
     answer_header(&a, "Location", "/v1/jobs/%s", r->job->id);
     if (!job_finished(r->job->state)) {
-        answer_json(&a, 202, jobs_describe(r->app, r->job));
+        answer_json(&a, 202, "application/json", jobs_describe(r->app, r->job));
         answer_header(&a, "Retry-After", "5");
-        request_answer(r, &a);
+        http_answer(r, &a);
         return;
     }
     const struct job_error *e = &r->job->error;
@@ -477,7 +477,7 @@ static void build_ready(struct request *r)
     if (e->log_excerpt && e->log_excerpt[0])
         json_put_str(extra, "log_excerpt", e->log_excerpt);
     problem_answer(&(struct problem){.err = &err, .status = 422, .extra = extra}, &a);
-    request_answer(r, &a);
+    http_answer(r, &a);
 }
 
 static void commit_done(struct request *r)
@@ -498,7 +498,7 @@ static void commit_done(struct request *r)
         err_set(&s->err, ERR_CONFLICT, "this Idempotency-Key was used for another body or query");
         err_hint(&s->err, "use a new key for a new request");
         problem_answer(&(struct problem){.err = &s->err, .status = 422}, &a);
-        request_answer(r, &a);
+        http_answer(r, &a);
         return;
     }
     if (s->rc < 0) {
@@ -506,7 +506,7 @@ static void commit_done(struct request *r)
             log_debug(NULL, "an upload was refused: %s", s->err.msg);
         else
             log_error(NULL, "an upload was not stored: %s", s->err.msg);
-        request_fail(r, &s->err);
+        http_fail(r, &s->err);
         return;
     }
     if (!replayed) {
@@ -529,10 +529,10 @@ void submit_handle(struct request *r)
     if (!r->upload && r->body_seen > 0) {
         struct err err = ERR_INIT;
         err_set(&err, ERR_BAD_REQUEST, "a request with source= takes no body");
-        request_fail(r, &err);
+        http_fail(r, &err);
         return;
     }
-    request_work(r, commit_work, commit_done);
+    http_work(r, commit_work, commit_done);
 }
 
 /* --- retry --- */
@@ -546,18 +546,18 @@ void submit_retry(struct request *r)
     if (!job_finished(r->job->state)) {
         err_set(&err, ERR_CONFLICT, "the job is %s; only a finished one can be tried again",
                 job_state_name(r->job->state));
-        request_fail(r, &err);
+        http_fail(r, &err);
         return;
     }
     struct submit *s = submit_new(r, false);
     if (!profiles_find(r->app->profiles, r->job->profile)) {
         unknown_profile(r->app->profiles, r->job->profile, &err);
-        request_fail(r, &err);
+        http_fail(r, &err);
         return;
     }
     AUTO(char_p) char *source = mem_printf("sha256:%s", r->job->source_sha256);
-    if (read_source(s, source, &err) < 0 || read_key(s, request_header(r, "Idempotency-Key"), &err) < 0) {
-        request_fail(r, &err);
+    if (read_source(s, source, &err) < 0 || read_key(s, http_header(r, "Idempotency-Key"), &err) < 0) {
+        http_fail(r, &err);
         return;
     }
     s->count = 1;
@@ -568,5 +568,5 @@ void submit_retry(struct request *r)
         s->labels = cJSON_Duplicate(r->job->labels, true);
     }
     s->retry_of = mem_strdup(r->job->id);
-    request_work(r, commit_work, commit_done);
+    http_work(r, commit_work, commit_done);
 }

@@ -66,7 +66,7 @@ static void open_file(struct upload *u)
     u->fd = open(u->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (u->fd < 0) {
         err_sys(&u->err, ERR_UNAVAILABLE, errno, "the server cannot store uploads now");
-        request_fail(u->r, &u->err);
+        http_fail(u->r, &u->err);
         return;
     }
     u->hash = hash_new();
@@ -91,7 +91,7 @@ void upload_begin(struct request *r)
     else
         all->first = u;
     all->last = u;
-    request_hold(r);
+    http_hold(r);
 }
 
 static void leave_queue(struct uploads *all, struct upload *u)
@@ -116,7 +116,7 @@ static void admit(struct app *app)
         struct upload *u = all->first;
         leave_queue(all, u);
         open_file(u);
-        request_release(u->r);
+        http_release(u->r);
     }
 }
 
@@ -133,7 +133,7 @@ void uploads_tick(struct app *app)
         leave_queue(all, u);
         err_set(&err, ERR_UNAVAILABLE, "the server receives as many uploads as it can (max_uploads)");
         err_hint(&err, "send it again a little later");
-        request_fail(u->r, &err);
+        http_fail(u->r, &err);
     }
     admit(app);
 }
@@ -159,7 +159,7 @@ static void write_done(struct request *r)
 {
     if (r->upload->err.kind != ERR_NONE) {
         struct err err = r->upload->err; /* answering frees the upload */
-        request_fail(r, &err);
+        http_fail(r, &err);
     }
 }
 
@@ -168,7 +168,7 @@ static void refuse(struct request *r, const struct err *err, int status, const c
     struct answer a = ANSWER_INIT;
 
     problem_answer(&(struct problem){.err = err, .status = status, .limit_name = limit, .limit_value = value}, &a);
-    request_answer(r, &a);
+    http_answer(r, &a);
 }
 
 size_t upload_data(struct request *r, const char *data, size_t len)
@@ -180,7 +180,7 @@ size_t upload_data(struct request *r, const char *data, size_t len)
     if (!u) {
         if (r->body_seen + (int64_t)len > STRAY_BODY) {
             err_set(&err, ERR_TOO_LARGE, "this call takes no body");
-            request_fail(r, &err);
+            http_fail(r, &err);
         }
         return len;
     }
@@ -199,7 +199,7 @@ size_t upload_data(struct request *r, const char *data, size_t len)
     memcpy(u->buffer + u->fill, data, part);
     u->fill += part;
     if (u->fill == BUFFER)
-        request_work(r, write_work, write_done);
+        http_work(r, write_work, write_done);
     return part;
 }
 

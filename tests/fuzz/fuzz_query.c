@@ -1,4 +1,5 @@
 /* fuzz_query.c - query, path and header parsers on whatever a client may send; every parser sees every input. */
+#include "daemon/header.h"
 #include "daemon/query.h"
 
 #include <stdlib.h>
@@ -25,6 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (query_parse(text, &q, &err) == 0) {
         require(q.count <= QUERY_MAX_PARAMS);
         AUTO(char_p) char *canonical = query_canonical(&q);
+        (void)canonical;
         query_check(&q, known, &err);
         if (query_int(&q, "limit", 1, 200, 50, &n, &err) == 0)
             require(n >= 1 && n <= 200);

@@ -1,4 +1,5 @@
 /* test_query.c - see daemon/query.h. */
+#include "daemon/header.h"
 #include "daemon/query.h"
 
 #include <setjmp.h>
