@@ -345,7 +345,7 @@ def test_the_crates_own_cargo_configuration():
     equal(run_native(data), (0, "kept=true\n"), "--cfg of its rustflags is kept, nothing else")
     warnings = "\n".join(d.job(ids["hostile config"])["warnings"])
     for key in ("build.rustc", "build.rustc-wrapper", "build.target-dir", "build.target", "linker", "runner",
-                "env.LD_PRELOAD", "env.PATH", "alias", "net", "http", "profile", "-Clinker", "target-cpu"):
+                "env.LD_PRELOAD", "env.PATH", "alias", "net", "http", "profile", "-C linker", "target-cpu"):
         check(key in warnings, f"no warning names {key}", warnings)
     check("the wrapper ran" not in d.job_log(ids["hostile config"]), "the wrapper ran")
 

@@ -131,7 +131,8 @@ class Suite:
                     failed += 1
                     print(f"FAIL {self.name}: {name} ({took:.1f} s): {why}", flush=True)
                     for d in self.daemons:
-                        d.show_log()
+                        if d.process:
+                            d.show_log()
         finally:
             signal.signal(signal.SIGALRM, signal.SIG_IGN)
             for close in reversed(self.closers):
@@ -329,8 +330,8 @@ class Daemon:
             return
         status = self.process.poll() if self.process else "stopped"
         print(f"    -- {'running' if status is None else f'exit status {status}'}; the last lines of {self.log_path}")
-        for line in lines[-40:]:
-            print(f"    | {line}")
+        for line in lines[-25:]:
+            print(f"    | {line[:300]}")
         sys.stdout.flush()
 
     # --- calls ---
@@ -341,8 +342,19 @@ class Daemon:
             c.request(method, path, body=body, headers=headers or {})
             r = c.getresponse()
             return Reply(r.status, r.headers, r.read())
+        except (OSError, http.client.HTTPException) as e:
+            self.alive(e)
+            raise
         finally:
             c.close()
+
+    def alive(self, error="a call failed"):
+        """The daemon runs; else say how it ended rather than how the call did."""
+        try:
+            status = self.process.wait(1) if self.process else "a stop"
+        except subprocess.TimeoutExpired:
+            return
+        raise Failure(f"bloomeryd has ended with {status} ({error})")
 
     def get(self, path, **headers):
         return self.request("GET", path, headers=headers)
