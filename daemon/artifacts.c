@@ -58,7 +58,8 @@ static void send_file(struct request *r, const struct download *d, bool plain)
         return;
     }
     answer_header(&a, "ETag", "\"%s\"", d->sha256);
-    answer_header(&a, "Cache-Control", "private, max-age=86400, immutable");
+    if (!plain)
+        answer_header(&a, "Cache-Control", "private, max-age=86400, immutable");
     const char *if_range = http_header(r, "If-Range");
     if (!plain) {
         if (header_etag_match(http_header(r, "If-None-Match"), d->sha256)) {

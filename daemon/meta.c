@@ -142,8 +142,7 @@ void meta_ready(struct request *r)
     ok &= check_disk(app, list);
     AUTO(char_p)
     char *engine = status.engine_ok ? mem_printf("Docker Engine %s answers", status.engine_version)
-                                    : mem_printf("the Docker Engine does not answer%s%s",
-                                                 status.engine_error[0] ? ": " : "", status.engine_error);
+                                    : mem_strdup(status.engine_error[0] ? status.engine_error : "not seen yet");
     ok &= check(list, "engine", status.engine_ok, engine);
     ok &= check(list, "work_mode", true, say_work_mode(status.work_mode));
     ok &= check(list, "reaped", status.reaped,

@@ -410,6 +410,8 @@ static void stop(struct server *s)
 {
     struct app *app = &s->app;
 
+    if (app->http)
+        http_quiesce(app->http);
     if (app->follow)
         follow_stop(app->follow);
     /* Pool threads that work for a request have it in their hands: they finish first. */

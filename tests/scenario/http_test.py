@@ -721,6 +721,26 @@ def test_kill_in_mid_upload():
 
 
 @suite.test
+def test_housekeeping():
+    d = Server("house", keep_days=1).start(ready=False)
+    kept = d.accept("wasm", TARBALL)
+    d.stop()
+    d.seed([{"id": DONE, "log": b"old", "source": b"old tar", "finished_at": 1700000002000,
+             "artifacts": [("a.wasm", "primary", b"old blob")]}])
+    young = d.put_file("blobs", b"just being stored")
+    for path in d.files("sources", "blobs", "logs"):
+        if young not in path:
+            os.utime(os.path.join(d.state, path), (1, 1))
+    d.start(ready=False)
+    until(lambda: d.get(f"/v1/jobs/{DONE}").status == 404, "the old job is gone", 20)
+    until(lambda: len(d.files("sources", "blobs")) == 2, "what nothing refers to is gone", 20)
+    equal(d.job(kept)["state"], "queued", "a job that waits")
+    equal(d.get(f"/v1/jobs/{kept}/source").body, TARBALL, "its source")
+    equal(d.files("logs"), [], "logs")
+    check(any(young in f for f in d.files("blobs")), "a young file was taken")
+
+
+@suite.test
 def test_stop():
     d = Server("stop").start(ready=False)
     id = d.accept("wasm", TARBALL)
