@@ -317,8 +317,9 @@ class Handler(BaseHTTPRequestHandler):
     def on_attach(self, ref):
         c = self.engine.container(ref)
         self.read_body()
-        sink = self.hijack()
-        c.sinks.append(sink)
+        with self.engine.lock:  # a start that follows the answer at once finds the sink there
+            sink = self.hijack()
+            c.sinks.append(sink)
         if c.state == "exited":
             sink.close()
         sink.serve()
@@ -430,14 +431,18 @@ class Handler(BaseHTTPRequestHandler):
 
     def build_lines(self, text):
         steps = [s for s in re.sub(r"\\\n", "", text).splitlines() if s.strip() and not s.startswith("#")]
-        labels = {}
+        labels, given = {}, {}
         for n, step in enumerate(steps, 1):
             yield {"stream": f"Step {n}/{len(steps)} : {step}"}
             yield {"stream": "\n"}
             verb, _, rest = step.partition(" ")
-            if verb == "FROM":
+            if verb == "ARG":
+                name, _, value = rest.partition("=")
+                given[name] = json.loads(self.query.get("buildargs", "{}")).get(name, value)
+            elif verb == "FROM":
                 try:
-                    labels.update(self.engine.image(rest.split()[0]).labels)
+                    base = re.sub(r"\$\{?(\w+)\}?", lambda m: given.get(m[1], ""), rest.split()[0])
+                    labels.update(self.engine.image(base).labels)
                 except Refusal as r:
                     yield {"errorDetail": {"message": r.message}, "error": r.message}
                     return
