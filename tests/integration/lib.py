@@ -227,7 +227,7 @@ class Daemon:
         self.state = os.path.join(self.dir, "state")
         self.config = os.path.join(self.dir, "bloomery.conf")
         self.log_path = os.path.join(self.dir, "daemon.log")
-        self.engine = engine
+        self.engine, self.share = engine, settings.pop("share_dir", SHARE)
         self.settings = {"slots": slots, "min_free_bytes": "64M", "log_level": "debug", **settings}
         self.process, self.port, self.jobs, self.status = None, None, [], None
         suite.daemons.append(self)
@@ -244,7 +244,7 @@ class Daemon:
     def spawn(self):
         self.write_config()
         argv = [os.path.join(BUILD, "bloomeryd"), "--config", self.config, "--listen", "127.0.0.1:0",
-                "--state", self.state, "--engine-socket", self.engine, "--share-dir", SHARE]
+                "--state", self.state, "--engine-socket", self.engine, "--share-dir", self.share]
         log = open(self.log_path, "ab")
         self.log_from = log.tell()
         env = {k: v for k, v in os.environ.items() if not k.startswith("BLOOMERY_")}

@@ -1,0 +1,312 @@
+#!/usr/bin/env python3
+"""Whole jobs against a scripted Engine (tests/fakes/dockerd.py) that fails in every way it can: each endpoint answers
+500, hangs up, loses its answer, talks nonsense or never answers; streams are cut; the Engine restarts in mid-job;
+commands end with this or that code.
+
+What must hold (docs: the life of a job): the server's failures are retried, at most max_attempts times, then the job
+is `internal`; the crate's own are not; no job is lost, no container is left, nothing succeeds that did not.
+
+Every case has a fake and a daemon of its own; several run at the same time.
+"""
+
+import base64
+import concurrent.futures
+import http.client
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(os.path.dirname(HERE), "integration"))
+
+from lib import (  # noqa: E402
+    BUILD, Daemon, FINISHED, Failure, SHARE, Suite, UnixConnection, check, equal, pack, until,
+)
+
+suite = Suite("life", seconds=900)
+FAKE = os.path.join(os.path.dirname(HERE), "fakes", "dockerd.py")
+AT_ONCE = 6
+top = tempfile.mkdtemp(prefix="bloomery-life-")
+images = []  # as the fake knows them
+
+# (module (memory (export "memory") 1) (func (export "_start")))
+MODULE = bytes.fromhex("0061736d01000000" "0104016000 00".replace(" ", "") + "03020100" "0503010001"
+                       "071302066d656d6f727902 00065f73746172740000".replace(" ", "") + "0a040102000b")
+METADATA = {
+    "packages": [{
+        "name": "empty-main", "version": "0.1.0", "id": "path+file:///work/src#empty-main@0.1.0", "dependencies": [],
+        "targets": [{"kind": ["bin"], "crate_types": ["bin"], "name": "empty-main", "src_path": "/work/src/src/main.rs",
+                     "edition": "2021"}],
+        "features": {}, "manifest_path": "/work/src/Cargo.toml", "metadata": None, "source": None,
+    }],
+    "workspace_members": ["path+file:///work/src#empty-main@0.1.0"],
+    "workspace_default_members": ["path+file:///work/src#empty-main@0.1.0"],
+    "workspace_root": "/work/src", "target_directory": "/work/target", "version": 1, "metadata": None,
+}
+ARTIFACT = {"file": "/work/target/wasm32-wasip1/release/empty-main.wasm", "mode": "0755",
+            "base64": base64.b64encode(MODULE).decode()}
+COMPILES = {"stderr": "   Compiling empty-main v0.1.0 (/work/src)\n    Finished `release` profile in 0.10s\n"}
+RULES = [
+    {"kind": "exec", "command": "prepare.sh", "do": [{"stdout": "null\n" + json.dumps(METADATA) + "\n"}]},
+    {"kind": "exec", "command": "cargo build", "do": [COMPILES, ARTIFACT]},
+    {"kind": "container", "command": "trial.mjs", "do": [{"stdout": "loaded and started.\n"}]},
+]
+
+
+# --- a fake and a daemon ---
+
+
+class Fake:
+    def __init__(self, scenario):
+        self.dir = tempfile.mkdtemp(prefix="fake-", dir=top)
+        self.path = os.path.join(self.dir, "docker.sock")
+        file = os.path.join(self.dir, "scenario.json")
+        with open(file, "w", encoding="utf-8") as f:
+            json.dump(scenario, f)
+        self.process = subprocess.Popen([sys.executable, FAKE, "--socket", self.path, "--scenario", file],
+                                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        equal(self.process.stdout.readline(), b"ready\n", "the fake's word")
+
+    def call(self, method="GET", body=None):
+        c = UnixConnection(self.path)
+        try:
+            c.request(method, "/_fake", body=json.dumps(body) if body else None)
+            return json.loads(c.getresponse().read() or b"null")
+        finally:
+            c.close()
+
+    def script(self, **s):
+        self.call("POST", s)
+
+    def restart(self, **how):
+        try:
+            self.call("POST", {"restart": how})
+        except (OSError, http.client.HTTPException, ValueError):
+            pass  # the connection was cut with all others
+
+    def containers(self):
+        try:
+            return [c for c in self.call()["containers"] if not c["removed"]]
+        except (OSError, http.client.HTTPException, ValueError):
+            return ["(the fake is down)"]
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait()
+
+
+def make_images():
+    """Let `bloomeryd images build` make its images in a fake; a Debian of one file is enough there."""
+    global share
+    share = os.path.join(top, "share")
+    for folder in ("workers", "docker", "schema"):
+        shutil.copytree(os.path.join(SHARE, folder), os.path.join(share, folder))
+    build = os.path.join(share, "docker", "images", "base", "build")
+    with open(build, "w", encoding="utf-8") as f:
+        f.write('#!/bin/sh\nexec tar -cf "$1" -C / etc/hostname\n')
+    os.chmod(build, 0o755)
+    facts = {"stdout": "rustc 1.96.0 (fake)\n" + "0123456789abcdef" * 4 + "\n"}
+    fake = Fake({"rules": [{"kind": "container", "command": "rustc -vV", "do": [facts]}]})
+    try:
+        p = subprocess.run([os.path.join(BUILD, "bloomeryd"), "images", "build", "--share-dir", share, "--state",
+                            os.path.join(top, "images"), "--engine-socket", fake.path],
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300, check=False)
+        check(p.returncode == 0, "images build against the fake", p.stdout.decode())
+        images.extend({"tags": i["tags"], "labels": i["labels"]} for i in fake.call()["images"] if i["tags"])
+    finally:
+        fake.close()
+
+
+class Server(Daemon):
+    def __init__(self, name, engine, **settings):
+        super().__init__(suite, name, engine=engine, **{"slots": 1, "work_mode": "plain", "share_dir": share, **settings})
+
+
+# --- cases ---
+
+ENDPOINTS = {
+    "create": ("POST", "/containers/create$"), "start": ("POST", "/containers/[^/]+/start$"),
+    "exec": ("POST", "/containers/[^/]+/exec$"), "exec-start": ("POST", "/exec/[^/]+/start$"),
+    "exec-inspect": ("GET", "/exec/[^/]+/json$"), "attach": ("POST", "/containers/[^/]+/attach$"),
+    "wait": ("POST", "/containers/[^/]+/wait$"), "inspect": ("GET", "/containers/[^/]+/json$"),
+    "remove": ("DELETE", "/containers/"), "image": ("GET", "/images/.+/json$"), "list": ("GET", "/containers/json$"),
+    "info": ("GET", "/info$"), "version": ("GET", "/version$"),
+}
+CASES = {}
+
+
+def case(name, faults=(), rules=(), state="succeeded", kind=None, attempts=(1, 2), during=None, after=None, **settings):
+    CASES[name] = dict(faults=list(faults), rules=list(rules), state=state, kind=kind, attempts=attempts, during=during,
+                       after=after, settings=settings)
+
+
+def fault(endpoint, do, **more):
+    method, path = ENDPOINTS[endpoint]
+    return {"method": method, "path": path, "do": do, **more}
+
+
+def run(name):
+    c = CASES[name]
+    fake = Fake({"images": images, "rules": c["rules"] + RULES})
+    try:
+        d = Server(name, fake.path, **c["settings"]).start()
+        fake.script(faults=c["faults"])
+        id = d.accept("wasi", pack("empty_main"))
+        if c["during"]:
+            c["during"](fake, d, id)
+        job = d.wait(id)
+        equal((job["state"], job["error"] and job["error"]["kind"]), (c["state"], c["kind"]),
+              f"outcome ({job['error']}; attempts: {job['attempt']})")
+        check(c["attempts"][0] <= job["attempt"] <= c["attempts"][1], f"attempts: {job['attempt']}, not {c['attempts']}")
+        if c["state"] == "succeeded":
+            equal(d.artifact(id), MODULE, "the artifact")
+        else:
+            equal(job["artifacts"] if c["kind"] == "internal" else [], [], "artifacts of a failure of the server's")
+        if c["after"]:
+            c["after"](d, job)
+        # The next job is not harmed, and in the end nothing is left.
+        fake.script(clear=["faults"])
+        fake.script(clear=["rules"], rules=RULES, release=True)
+        d.succeed(d.accept("wasi", pack("empty_main")))
+        until(lambda: not fake.containers(), f"no container is left: {fake.containers()}", 60, 0.3)
+        until(lambda: not os.listdir(os.path.join(d.state, "work")), "no work folder is left", 30)
+        equal(d.files("tmp"), [], "files in tmp/")
+        d.stop()
+    finally:
+        fake.close()
+
+
+# One failure of the server's: it is tried again, or got over without.
+for endpoint in ENDPOINTS:
+    for do in ("status", "hangup", "lose_answer", "garbage"):
+        if do == "garbage" and endpoint in ("start", "attach", "remove", "exec-start"):
+            continue  # these answer nothing, or a stream
+        case(f"{endpoint}-{do}", [fault(endpoint, do, **({"status": 500} if do == "status" else {}))])
+# ... in the middle of the job: the second exec is cargo, the second container the trial.
+case("cargo-exec-500", [fault("exec", "status", status=500, nth=2)])
+case("cargo-stream-hangup", [fault("exec-start", "hangup", nth=2)])
+case("cargo-stream-cut", [fault("exec-start", "cut", bytes=30, nth=2)], attempts=(2, 2))
+case("cargo-stream-cut-within-a-header", [fault("exec-start", "cut", bytes=5, nth=2)], attempts=(2, 2))
+case("prepare-stream-cut", [fault("exec-start", "cut", bytes=300, nth=1)], attempts=(2, 2))
+case("trial-create-500", [fault("create", "status", status=500, nth=2)])
+case("trial-start-hangup", [fault("start", "hangup", nth=2)])
+# For ever: given up after max_attempts.
+case("create-for-ever", [fault("create", "status", status=500, times=0, message="no space left on device")],
+     state="failed", kind="internal", attempts=(3, 3),
+     after=lambda d, job: check("no space left" in job["error"]["message"], "the Engine's words", job["error"]))
+case("exec-for-ever", [fault("exec", "hangup", times=0)], state="failed", kind="internal", attempts=(2, 2), max_attempts=2)
+# An Engine that never answers.
+case("create-hangs", [fault("create", "hang")])
+case("exec-hangs", [fault("exec", "hang")])
+case("remove-hangs", [fault("remove", "hang")])
+
+
+def when_building(act):
+    def during(fake, d, id):
+        d.wait_state(id, "building")
+        until(lambda: any(x for c in fake.containers() for x in c["execs"] if "cargo" in x["command"]), "cargo runs")
+        act(fake, d, id)
+
+    return during
+
+
+BUSY = {"kind": "exec", "command": "cargo build", "times": 1, "do": [{"stderr": "   Compiling empty-main\n"}, {"until_killed": True}]}
+for fate in ("stop", "lost", "stay"):
+    case(f"restart-{fate}", rules=[BUSY], attempts=(2, 2),
+         during=when_building(lambda fake, d, id, fate=fate: fake.restart(seconds=2, containers=fate)))
+
+
+def long_away(fake, d, id):
+    """Longer than the pauses between attempts, which must not be used up meanwhile."""
+    fake.restart(seconds=12, containers="stop")
+    until(lambda: d.get("/readyz").status == 503, "/readyz says 503")
+
+    def waits():
+        job = d.job(id)
+        check(job["state"] not in FINISHED, "it did not wait", job)
+        return job["state"] == "queued" and "Engine" in job["queue"]["reason"]
+
+    until(waits, "queue.reason names the Engine")
+
+
+case("engine-away-for-long", rules=[BUSY], during=when_building(long_away), max_attempts=1, attempts=(2, 3))
+
+
+def kill_daemon(fake, d, id):
+    d.kill9()
+    d.start()
+
+
+case("daemon-killed", rules=[BUSY], during=when_building(kill_daemon), attempts=(2, 2))
+
+
+def cancel(fake, d, id):
+    equal(d.request("DELETE", f"/v1/jobs/{id}").status, 202, "cancel")
+
+
+case("canceled", rules=[BUSY], during=when_building(cancel), state="canceled", kind="canceled", attempts=(1, 1))
+case("timed-out", rules=[BUSY], state="failed", kind="timed_out", attempts=(1, 1), job_wall_seconds=1)
+case("container-dies", rules=[{"kind": "container", "command": "sleep", "times": 1, "do": [{"sleep": 1}, {"exit": 1}]}, BUSY],
+     attempts=(2, 2))
+
+# The crate's own fault: one attempt.
+ERROR = "error[E0308]: mismatched types\n --> src/main.rs:2:23\n\nerror: could not compile `empty-main` (bin) due to 1 error\n"
+case("cargo-fails", rules=[{"kind": "exec", "command": "cargo build", "times": 1, "do": [{"stderr": ERROR}, {"exit": 101}]}],
+     state="failed", kind="compile", attempts=(1, 1),
+     after=lambda d, job: check("mismatched types" in job["error"]["message"], "message", job["error"]))
+case("cargo-lies", rules=[{"kind": "exec", "command": "cargo build", "times": 1, "do": [COMPILES]}],
+     state="failed", kind="contract", attempts=(1, 1))
+case("cargo-leaves-rubbish", rules=[{"kind": "exec", "command": "cargo build", "times": 1, "do": [
+    COMPILES, {"file": ARTIFACT["file"], "text": "#!/bin/sh\n"}]}], state="failed", kind="contract", attempts=(1, 1))
+for code in (3, 4):
+    case(f"prepare-exit-{code}", rules=[{"kind": "exec", "command": "prepare.sh", "times": 1, "do": [
+        {"stderr": "error: failed to parse manifest\n"}, {"exit": code}]}], state="failed", kind="bad_source", attempts=(1, 1))
+
+
+def trial(code, text):
+    return [{"kind": "container", "command": "trial.mjs", "times": 1, "do": [{"stdout": text + "\n"}, {"exit": code}]}]
+
+
+def verdict(word, reason):
+    def after(d, job):
+        t = d.artifacts(job["id"])["empty-main.wasm"]["trial"]
+        equal(t["verdict"], word, "verdict")
+        check(reason in t["reason"], "reason", t)
+
+    return after
+
+
+case("trial-fails", rules=trial(1, "it has no _start"), state="failed", kind="trial", attempts=(1, 1),
+     after=verdict("fail", "no _start"))
+case("trial-skips", rules=trial(77, "only the page provides it"), attempts=(1, 1), after=verdict("skipped", "only the page"))
+case("trial-passes", rules=trial(0, "it ran."), attempts=(1, 1), after=verdict("pass", "it ran"))
+case("trial-host-dies", rules=trial(134, "node: fatal"), state="failed", kind="trial", attempts=(1, 1),
+     after=verdict("fail", "134"))
+
+
+def setup():
+    suite.needs_programs()
+    make_images()
+    wanted = [n for n in CASES if len(sys.argv) < 2 or any(w in n for w in sys.argv[1:])]
+    pool = concurrent.futures.ThreadPoolExecutor(AT_ONCE)
+    slow_first = sorted(wanted, key=lambda n: "hang" not in n.split("-")[-1][:4] and "for-ever" not in n)
+    futures = {n: pool.submit(run, n) for n in slow_first}
+
+    def end():
+        pool.shutdown(wait=True, cancel_futures=True)
+        shutil.rmtree(top, ignore_errors=True)
+
+    suite.closers.insert(0, end)  # closed last
+    for n in wanted:
+        def test(future=futures[n]):
+            future.result()
+
+        test.__name__ = n
+        suite.test(test)
+
+
+if __name__ == "__main__":
+    suite.main(setup)
