@@ -318,7 +318,8 @@ class Daemon:
                 engine_call("DELETE", f"/containers/{c}?force=1")
             for m in left["mounts"]:
                 subprocess.run(["umount", "-l", m], check=False)
-            self.suite.daemons.remove(self)
+            if self in self.suite.daemons:
+                self.suite.daemons.remove(self)
             if not os.environ.get("KEEP"):
                 shutil.rmtree(self.dir, ignore_errors=True)
 

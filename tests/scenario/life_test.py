@@ -14,6 +14,7 @@ import concurrent.futures
 import http.client
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -123,6 +124,7 @@ def make_images():
 class Server(Daemon):
     def __init__(self, name, engine, **settings):
         super().__init__(suite, name, engine=engine, **{"slots": 1, "work_mode": "plain", "share_dir": share, **settings})
+        suite.daemons.remove(self)  # its log is shown by run()
 
 
 # --- cases ---
@@ -138,9 +140,10 @@ ENDPOINTS = {
 CASES = {}
 
 
-def case(name, faults=(), rules=(), state="succeeded", kind=None, attempts=(1, 2), during=None, after=None, **settings):
+def case(name, faults=(), rules=(), state="succeeded", kind=None, attempts=(1, 2), during=None, after=None, early=False,
+         **settings):
     CASES[name] = dict(faults=list(faults), rules=list(rules), state=state, kind=kind, attempts=attempts, during=during,
-                       after=after, settings=settings)
+                       after=after, early=early, settings=settings)
 
 
 def fault(endpoint, do, **more):
@@ -150,10 +153,13 @@ def fault(endpoint, do, **more):
 
 def run(name):
     c = CASES[name]
-    fake = Fake({"images": images, "rules": c["rules"] + RULES})
+    fake = Fake({"images": images, "rules": c["rules"] + RULES, "faults": c["faults"] if c["early"] else []})
+    d = Server(name, fake.path, **c["settings"])
     try:
-        d = Server(name, fake.path, **c["settings"]).start()
-        fake.script(faults=c["faults"])
+        d.start()
+        if not c["early"]:
+            fake.script(clear=["calls"])
+            fake.script(faults=c["faults"])
         id = d.accept("wasi", pack("empty_main"))
         if c["during"]:
             c["during"](fake, d, id)
@@ -167,6 +173,9 @@ def run(name):
             equal(job["artifacts"] if c["kind"] == "internal" else [], [], "artifacts of a failure of the server's")
         if c["after"]:
             c["after"](d, job)
+        for f in c["faults"]:
+            met = [x for x in fake.call()["calls"] if x["method"] == f["method"] and re.search(f["path"], x["path"])]
+            check(len(met) >= f.get("nth", 1), f"the fault was not met: {f['method']} {f['path']}")
         # The next job is not harmed, and in the end nothing is left.
         fake.script(clear=["faults"])
         fake.script(clear=["rules"], rules=RULES, release=True)
@@ -175,6 +184,9 @@ def run(name):
         until(lambda: not os.listdir(os.path.join(d.state, "work")), "no work folder is left", 30)
         equal(d.files("tmp"), [], "files in tmp/")
         d.stop()
+    except BaseException:
+        d.show_log()
+        raise
     finally:
         fake.close()
 
@@ -184,7 +196,9 @@ for endpoint in ENDPOINTS:
     for do in ("status", "hangup", "lose_answer", "garbage"):
         if do == "garbage" and endpoint in ("start", "attach", "remove", "exec-start"):
             continue  # these answer nothing, or a stream
-        case(f"{endpoint}-{do}", [fault(endpoint, do, **({"status": 500} if do == "status" else {}))])
+        # Some calls belong to the daemon's start, not to a job.
+        case(f"{endpoint}-{do}", [fault(endpoint, do, **({"status": 500} if do == "status" else {}))],
+             early=endpoint in ("list", "info", "version"))
 # ... in the middle of the job: the second exec is cargo, the second container the trial.
 case("cargo-exec-500", [fault("exec", "status", status=500, nth=2)])
 case("cargo-stream-hangup", [fault("exec-start", "hangup", nth=2)])
