@@ -102,7 +102,7 @@ static int negotiate(struct engine *e, struct engine_info *info, struct err *err
 {
     AUTO(http_answer) struct http_answer a = {0};
     const struct http_request req = {
-        .method = "GET", .path = "/version", .seconds = ENGINE_TIMEOUT, .max_answer = ENGINE_ANSWER_MAX};
+        .method = "GET", .path = "/version", .seconds = ENGINE_HELLO, .max_answer = ENGINE_ANSWER_MAX};
     if (http_call(e->http, &req, &a, err) < 0)
         return engine_unreachable(e, err);
     if (a.status != 200)

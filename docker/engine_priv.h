@@ -8,6 +8,7 @@
 
 /* Seconds that the Engine may take to answer a call. Starting a container on a busy disk takes some. */
 #define ENGINE_TIMEOUT 60
+#define ENGINE_HELLO 10 /* for the first call: an Engine that hangs must not hold up the daemon's start for long */
 #define ENGINE_ANSWER_MAX ((size_t)16 << 20)
 #define ENGINE_MESSAGE_SIZE 200
 
