@@ -30,9 +30,6 @@ struct app {
     int port;         /* that we listen on */
     bool draining;    /* no new submissions */
     int64_t started_ms;
-    /* (any) Held for reading from receive_source() to the commit of what refers to the source, for writing while
-     * unreferenced files are removed: else housekeeping could take a source away between the two. */
-    uv_rwlock_t sources;
     struct uploads *uploads;           /* upload.c */
     struct follow *follow;             /* follow.c */
     struct idempotency_use *keys_used; /* submit.c: keys of requests under way */

@@ -43,7 +43,10 @@ cJSON *job_json_artifact(const char *job_id, const struct artifact *a, bool full
     json_put_str(o, "role", a->role);
     json_put_str(o, "kind", a->kind);
     json_put_int(o, "size", a->size);
-    json_put_int(o, "gzip_size", a->gzip_size);
+    if (a->gzip_size > 0)
+        json_put_int(o, "gzip_size", a->gzip_size);
+    else
+        cJSON_AddNullToObject(o, "gzip_size"); /* was not measured */
     json_put_str(o, "sha256", a->sha256);
     json_put_str(o, "url", url);
     if (full) {

@@ -247,11 +247,11 @@ static void house_run(uv_work_t *w)
     struct house_result result = {0};
     struct err err = ERR_INIT;
 
-    if (house_keep(s->app.store, s->app.state_dir, s->keep_days, &s->app.sources, &result, &err) < 0)
+    if (house_keep(s->app.store, s->app.state_dir, s->keep_days, &result, &err) < 0)
         log_warn(NULL, "housekeeping: %s", err.msg);
-    if (result.jobs || result.sources || result.blobs || result.logs)
-        log_info(NULL, "housekeeping removed %lld jobs, %lld sources, %lld artifacts, %lld logs",
-                 (long long)result.jobs, (long long)result.sources, (long long)result.blobs, (long long)result.logs);
+    if (result.jobs || result.files)
+        log_info(NULL, "housekeeping removed %lld jobs and %lld files that nobody refers to", (long long)result.jobs,
+                 (long long)result.files);
 }
 
 static void house_done(uv_work_t *w, int status)
@@ -427,7 +427,6 @@ static void stop(struct server *s)
     store_free(app->store);
     profiles_unref(app->profiles);
     config_free(app->config);
-    uv_rwlock_destroy(&app->sources);
     uv_loop_close(&s->loop);
     mem_free(app->openapi);
     mem_free(app->state_dir);
@@ -452,7 +451,6 @@ int server_run(struct config *config, const struct server_args *args, struct err
     s->lock_fd = s->event_fd = -1;
     set_log_level(config);
     uv_loop_init(&s->loop);
-    uv_rwlock_init(&s->app.sources);
     rc = start(s, err);
     if (rc == 0) {
         char address[64];

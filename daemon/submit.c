@@ -10,6 +10,7 @@
 #include "daemon/jobs.h"
 #include "daemon/problem.h"
 #include "daemon/upload.h"
+#include "workers/blobs.h"
 #include "workers/paths.h"
 #include "workers/receive.h"
 
@@ -365,6 +366,10 @@ static int commit(struct request *r, struct submit *s)
         if (upload_finish(r->upload, s->source, &s->source_size, &s->err) < 0 ||
             receive_source(&s->receive, upload_path(r->upload), s->source, s->manifest_path, &s->err) < 0)
             return -1;
+    } else {
+        AUTO(char_p) char *path = path_source(s->app->state_dir, s->source);
+        if (access(path, R_OK) < 0)
+            return err_set(&s->err, ERR_NOT_FOUND, "the server has no tarball sha256:%s any more", s->source);
     }
     AUTO(char_p) char *text = mem_printf("%s%s", s->canonical, s->source);
     hash_bytes(text, strlen(text), fingerprint);
@@ -386,13 +391,15 @@ static int commit(struct request *r, struct submit *s)
                      &s->ret_group, &s->err);
 }
 
+/* From before the source gets its place, or was found there, until the jobs that refer to it are stored. */
 static void commit_work(struct request *r)
 {
     struct submit *s = r->submit;
+    AUTO(fd) int hold = -1;
 
-    uv_rwlock_rdlock(&s->app->sources);
-    s->rc = commit(r, s);
-    uv_rwlock_rdunlock(&s->app->sources);
+    s->rc = -1;
+    if (blobs_hold(s->app->state_dir, &hold, &s->err) == 0)
+        s->rc = commit(r, s);
 }
 
 /* Which job the request ends up with: the first id. */

@@ -11,7 +11,8 @@
     X(NONE)                                                                                                            \
     X(64)                                                                                                              \
     X(PC32)                                                                                                            \
-    X(GOT32) X(PLT32) X(COPY) X(GLOB_DAT) X(JUMP_SLOT) X(RELATIVE) X(GOTPCREL) X(32) X(32S) X(16) X(PC16) X(8) X(PC8)  \
+    X(GOT32)                                                                                                           \
+    X(PLT32) X(COPY) X(GLOB_DAT) X(JUMP_SLOT) X(RELATIVE) X(GOTPCREL) X(32) X(32S) X(16) X(PC16) X(8) X(PC8)           \
         X(DTPMOD64) X(DTPOFF64) X(TPOFF64) X(TLSGD) X(TLSLD) X(DTPOFF32) X(GOTTPOFF) X(TPOFF32) X(PC64) X(GOTOFF64)    \
             X(GOTPC32) X(GOT64) X(GOTPCREL64) X(GOTPC64) X(GOTPLT64) X(PLTOFF64) X(SIZE32) X(SIZE64)                   \
                 X(GOTPC32_TLSDESC) X(TLSDESC_CALL) X(TLSDESC) X(IRELATIVE) X(RELATIVE64) X(GOTPCRELX) X(REX_GOTPCRELX)
@@ -20,7 +21,8 @@
     X(NONE)                                                                                                            \
     X(ABS64)                                                                                                           \
     X(ABS32)                                                                                                           \
-    X(ABS16) X(PREL64) X(PREL32) X(PREL16) X(MOVW_UABS_G0) X(MOVW_UABS_G0_NC) X(MOVW_UABS_G1) X(MOVW_UABS_G1_NC) X(    \
+    X(ABS16)                                                                                                           \
+    X(PREL64) X(PREL32) X(PREL16) X(MOVW_UABS_G0) X(MOVW_UABS_G0_NC) X(MOVW_UABS_G1) X(MOVW_UABS_G1_NC) X(             \
         MOVW_UABS_G2) X(MOVW_UABS_G2_NC) X(MOVW_UABS_G3) X(MOVW_SABS_G0) X(MOVW_SABS_G1) X(MOVW_SABS_G2)               \
         X(LD_PREL_LO19) X(ADR_PREL_LO21) X(ADR_PREL_PG_HI21) X(ADR_PREL_PG_HI21_NC) X(ADD_ABS_LO12_NC) X(              \
             LDST8_ABS_LO12_NC) X(TSTBR14) X(CONDBR19) X(JUMP26) X(CALL26) X(LDST16_ABS_LO12_NC) X(LDST32_ABS_LO12_NC)  \
@@ -73,8 +75,9 @@ static const char *const aarch64_relocs[] = {AARCH64_RELOCS(X)};
     X(NULL)                                                                                                            \
     X(PROGBITS)                                                                                                        \
     X(SYMTAB)                                                                                                          \
-    X(STRTAB) X(RELA) X(HASH) X(DYNAMIC) X(NOTE) X(NOBITS) X(REL) X(DYNSYM) X(INIT_ARRAY) X(FINI_ARRAY)                \
-        X(PREINIT_ARRAY) X(GROUP)
+    X(STRTAB)                                                                                                          \
+    X(RELA) X(HASH) X(DYNAMIC) X(NOTE) X(NOBITS) X(REL) X(DYNSYM) X(INIT_ARRAY) X(FINI_ARRAY) X(PREINIT_ARRAY)         \
+        X(GROUP)
 #define X(name) [SHT_##name] = #name,
 static const char *const section_types[] = {SECTION_TYPES(X)};
 #undef X

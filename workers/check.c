@@ -153,6 +153,7 @@ static int trial(struct attempt *a, const char *path, struct artifact *art, stru
         .image = image.id, .mounts = mounts, .mounts_count = COUNT(mounts), .tmpfs_bytes = 64 << 20};
     struct step step = {
         .name = "trial", .command = argv, .uid = a->other_uid, .out = &output, .out_max = MAX_TRIAL_LOG};
+    step.out_errors = true; /* a panic and the init's own words are there */
     step.seconds = json_int(spec_json, "seconds", a->limits.trial_seconds);
     bool script = n == 0 || strcmp(argv[0], "/bloomery/artifact") != 0;
     joblog_say(a->log, "trial of %s in %s", art->name, host);

@@ -16,7 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MAX_PREPARE = 16 << 20, MAX_DIAGNOSIS = 24 << 20, PREPARE_SECONDS = 120 };
+enum { MAX_PREPARE = 16 << 20, MAX_METADATA = 64 << 20, MAX_DIAGNOSIS = 24 << 20, PREPARE_SECONDS = 120 };
 
 /* --- what every step needs --- */
 
@@ -315,6 +315,21 @@ static const char **fetch_env(const struct plan *plan)
     return env;
 }
 
+/* The features of the form dependency/feature as a flag, NULL if there are none: cargo fetch, which resolves for all
+ * features of the members, does not know of these. The caller owns it. */
+static char *foreign_features(const struct attempt *a)
+{
+    AUTO(buf) struct buf b = {0};
+    const cJSON *f;
+
+    cJSON_ArrayForEach(f, json_arr(a->job->options, "features"))
+    {
+        if (cJSON_IsString(f) && strchr(f->valuestring, '/'))
+            buf_printf(&b, "%s%s", b.len ? "," : "--features=", f->valuestring);
+    }
+    return b.len ? buf_steal(&b) : NULL;
+}
+
 /* Was it the network, and so not the crate's fault? cargo has tried several times by itself then. */
 static bool network_failed(const struct attempt *a, int64_t from)
 {
@@ -344,7 +359,10 @@ static bool network_failed(const struct attempt *a, int64_t from)
 /* A container with network that runs no code of the project's: cargo fetch, by the checksums of the lock. */
 static int fetch(struct attempt *a, struct err *err)
 {
-    const char *command[] = {"cargo", "fetch", "--manifest-path", a->plan.manifest, NULL, NULL};
+    const char *command[] = {"cargo", "fetch", "--manifest-path", a->plan.manifest, NULL, NULL, NULL, NULL};
+    AUTO(char_p) char *features = foreign_features(a);
+    AUTO(buf) struct buf unread = {0};
+    size_t n = 4;
     struct engine_mount mounts[] = {
         {a->work.fs, "/work", false},
         {a->cfg->ca_bundle, "/etc/ssl/certs/ca-certificates.crt", true},
@@ -361,8 +379,15 @@ static int fetch(struct attempt *a, struct err *err)
 
     if (!a->plan.needs_fetch)
         return 0;
+    if (features) {
+        command[1] = "metadata"; /* fetches too, what these features bring included */
+        command[n++] = "--format-version=1";
+        command[n++] = features;
+        step.out = &unread;
+        step.out_max = MAX_METADATA;
+    }
     if (json_bool(a->job->options, "locked", false))
-        command[4] = "--locked";
+        command[n++] = "--locked";
     joblog_say(a->log, "fetching dependencies");
     int64_t from = joblog_size(a->log);
     const char **env = fetch_env(&a->plan);

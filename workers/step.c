@@ -54,7 +54,7 @@ static int follow(struct attempt *a, const struct step *st, const char *id, stru
             return 0;
         }
         if (r == 0 && res->end == STEP_EXITED) {
-            if (!st->out || chunk.channel != ENGINE_STDOUT)
+            if (!st->out || (chunk.channel != ENGINE_STDOUT && !st->out_errors))
                 joblog_write(a->log, chunk.data, chunk.len);
             else if (st->out->len + chunk.len <= st->out_max)
                 buf_put(st->out, chunk.data, chunk.len);

@@ -15,6 +15,7 @@ struct step {
     int64_t seconds;     /* wall time */
     int64_t cpu_seconds; /* of the whole attempt so far, 0: no limit */
     struct buf *out;     /* if set, standard output is kept here instead of logged */
+    bool out_errors;     /* ... and standard error too */
     size_t out_max;      /* ... and may not be longer */
 };
 

@@ -221,7 +221,11 @@ static void test_signals_are_the_defaults(void **state)
     assert_int_equal(sh(&p, "grep -E 'Sig(Blk|Ign)' /proc/self/status", &out, &status), 0);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     signal(SIGPIPE, SIG_DFL);
-    assert_string_equal(out.p, "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
+    unsigned long blocked = 1, ignored = 1;
+    assert_int_equal(sscanf(out.p, "SigBlk: %lx SigIgn: %lx", &blocked, &ignored), 2);
+    assert_int_equal(blocked, 0);
+    /* 32 and 33 belong to the C library, which does not let them be set: as whoever started us left them. */
+    assert_int_equal(ignored & ~(3ul << 31), 0);
 }
 
 static void *run_some(void *arg)
