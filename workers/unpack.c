@@ -61,7 +61,8 @@ int unpack_run(const char *helper_dir, int fd, int dir_fd, const struct limits *
         enum err_kind kind = err_from_name(json_str(answer, "error_kind", ""));
         err_set(err, kind == ERR_NONE ? ERR_BAD_SOURCE : kind, "%s",
                 json_str(answer, "message", "the tarball was refused"));
-        return err_hint(err, "%s", json_str(answer, "hint", ""));
+        const char *hint = json_str(answer, "hint", "");
+        return err_hint(err, "%s", hint[0] ? hint : "pack the crate's own folder again, e.g. git archive HEAD | gzip");
     }
     *ret_facts = STEAL(answer);
     return 0;
