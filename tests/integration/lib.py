@@ -361,7 +361,8 @@ class Daemon:
         return self.request("GET", path, headers=headers)
 
     def submit(self, profile, body, headers=None, method="POST", **options):
-        """The answer of POST /v1/jobs."""
+        """The answer of POST /v1/jobs. Every job is to be built, not found: bypass_cache=None for what the user gets."""
+        options.setdefault("bypass_cache", "true")
         r = self.request(method, f"/v1/jobs?{query(profile=profile, **options)}", body, headers)
         if r.status == 201:
             answer = r.json()
