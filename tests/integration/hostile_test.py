@@ -148,20 +148,20 @@ def is_problem(r, kinds, what):
 
 @suite.test
 def test_bad_tarballs():
-    count, sources = d.job_count(), d.files("sources")
+    count, sources = wire.job_count(), wire.files("sources")
     wrong = []
     for name, (make, kinds, holds) in BAD.items():
         try:
-            r = d.submit("wasi", make())
+            r = wire.submit("wasi", make())
             p = is_problem(r, kinds, name)
             check(p.get("hint"), f"{name}: no hint", p)
             check(holds in json.dumps(p, ensure_ascii=False), f"{name}: {holds!r} is not in the answer", p)
         except Exception as e:  # all of them are tried
             wrong.append(f"{name}: {e}")
     check(not wrong, f"{len(wrong)} of {len(BAD)} bad tarballs", *wrong)
-    equal(d.job_count(), count, "number of jobs")
-    equal(d.files("sources"), sources, "sources kept")
-    equal(d.files("tmp"), [], "files in tmp/")
+    equal(wire.job_count(), count, "number of jobs")
+    equal(wire.files("sources"), sources, "sources kept")
+    equal(wire.files("tmp"), [], "files in tmp/")
 
 
 @suite.test
@@ -173,7 +173,7 @@ def test_links_that_stay_inside_are_fine():
 @suite.test
 def test_bad_requests():
     body = pack("empty_main")
-    count = d.job_count()
+    count = wire.job_count()
     for what, path, kinds, holds in (
         ("no profile", "/v1/jobs", "bad_request", "wasi"),
         ("an unknown profile", "/v1/jobs?profile=wasm128", "bad_request", "musl"),
@@ -187,18 +187,18 @@ def test_bad_requests():
         ("a bad escape", "/v1/jobs?profile=%zz", "bad_request", ""),
         ("a number that is none", "/v1/jobs?profile=wasi&max_size=big", "bad_request", "max_size"),
     ):
-        p = is_problem(d.request("POST", path, body), kinds, what)
+        p = is_problem(wire.request("POST", path, body), kinds, what)
         check(holds in json.dumps(p), f"{what}: {holds!r} is not in the answer", p)
-    equal(d.get("/v1/jobs/01ARZ3NDEKTSV4RRFFQ69G5FAV").status, 404, "an unknown job")
-    equal(d.get("/v1/nothing").status, 404, "an unknown path")
-    equal(d.request("PATCH", "/v1/jobs").status, 405, "another method")
-    equal(d.get("/v1/jobs?colour=red").status, 400, "an unknown parameter of a list")
-    host = d.request("POST", "/v1/jobs?profile=wasi", body, {"Host": "evil.example"})
+    equal(wire.get("/v1/jobs/01ARZ3NDEKTSV4RRFFQ69G5FAV").status, 404, "an unknown job")
+    equal(wire.get("/v1/nothing").status, 404, "an unknown path")
+    equal(wire.request("PATCH", "/v1/jobs").status, 405, "another method")
+    equal(wire.get("/v1/jobs?colour=red").status, 400, "an unknown parameter of a list")
+    host = wire.request("POST", "/v1/jobs?profile=wasi", body, {"Host": "evil.example"})
     check(host.status in (400, 403, 421), f"another Host gives {host.status}", host.text())
-    origin = d.request("POST", "/v1/jobs?profile=wasi", body, {"Origin": "https://evil.example"})
+    origin = wire.request("POST", "/v1/jobs?profile=wasi", body, {"Origin": "https://evil.example"})
     equal(origin.status, 403, "another Origin")
-    equal(d.job_count(), count, "number of jobs")
-    equal(d.files("tmp"), [], "files in tmp/")
+    equal(wire.job_count(), count, "number of jobs")
+    equal(wire.files("tmp"), [], "files in tmp/")
 
 
 # --- bodies on the wire ---

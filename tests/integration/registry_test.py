@@ -105,7 +105,7 @@ def test_proc_macros_and_no_lock():
 @suite.test
 def test_derive_of_clap():
     _, data = built("hexyl")
-    status, out = run_native(data, "--plain", "-", stdin="rust")
+    status, out = run_native(data, "--plain", stdin="rust")
     check(status == 0 and "72 75 73 74" in out, "hexyl", out)
 
 
