@@ -27,7 +27,7 @@ SETTINGS = {
     "slots": 2, "job_wall_seconds": SLOW, "job_memory_bytes": MEMORY, "job_pids": 200, "work_bytes": 128 * MIB,
     "work_inodes": 6000, "max_log_bytes": 256 << 10, "max_artifact_bytes": 8 * MIB, "max_body_bytes": 4 * MIB,
     "max_unpacked_bytes": 48 * MIB, "max_files": 500, "max_path_bytes": 300, "upload_stall_seconds": 2,
-    "max_upload_seconds": 60, "drain_seconds": 2,
+    "max_upload_seconds": 5, "drain_seconds": 2,
 }
 HOSTILE = {
     "oom": ("oom_build", {}), "loop": ("loop_build", {}), "disk": ("fill_disk", {}),
@@ -278,6 +278,22 @@ def test_a_slow_client():
     until(lambda: wire.files("tmp") == [], "tmp/ is empty")
     equal(wire.job_count(), count, "number of jobs")
     equal(wire.get("/healthz").status, 200, "others are served")
+
+
+@suite.test
+def test_a_client_that_trickles():
+    """Always a byte in time, and never done: max_upload_seconds ends that."""
+    count = wire.job_count()
+    began = time.monotonic()
+    with socket.create_connection(("127.0.0.1", wire.port), timeout=PATIENCE) as s:
+        s.sendall(post(["Content-Length: 100000"]))
+        while not select.select([s], [], [], 0.3)[0]:
+            check(time.monotonic() - began < 60, "a client that trickles is never sent away")
+            s.sendall(b"x")
+        got = s.recv(65536)
+    check(b" 408 " in got.split(b"\r\n")[0] and b"problem+json" in got, "answer", got.decode("utf-8", "replace"))
+    until(lambda: wire.files("tmp") == [], "tmp/ is empty")
+    equal(wire.job_count(), count, "number of jobs")
 
 
 @suite.test
