@@ -125,7 +125,7 @@ format: ## clang-format over all C
 	clang-format -i $(wildcard $(addsuffix /*.[ch],$(LAYERS)) tests/*/*.[ch] tests/unit/faked/*.[ch])
 
 fuzz-replay: $(FUZZ) ## the fuzz corpora, once
-	@tests/run-fuzz-replay $(FUZZ)
+	@VARIANT=$(VARIANT) tests/run-fuzz-replay $(FUZZ)
 
 asan: ## every suite of `make test` with AddressSanitizer and UBSan
 	$(MAKE) VARIANT=asan all

@@ -196,7 +196,7 @@ static int read_environment(struct config *c, char *const *environment, struct e
         AUTO(char_p) char *name = mem_strndup(*environment + 9, len - 9);
         for (char *p = name; *p; p++)
             *p = (char)tolower((unsigned char)*p);
-        /* The client's variables share the prefix (BLOOMERY_URL), so an unknown name is nobody's mistake. */
+        /* The client's variables share the prefix (BLOOMERY_SERVER), so an unknown name is nobody's mistake. */
         const struct setting *s = find(name, strlen(name));
         if (s && assign(c, s, eq + 1, err) < 0)
             return err_wrap(err, "environment, BLOOMERY_%s", *environment + 9);
