@@ -7,7 +7,7 @@
  * A *stream* is the output of a container or an exec, read by pulling.
  *
  * One `struct engine` belongs to one thread at a time. Every call blocks, at
- * most `timeout` seconds where the Engine does not answer (ENGINE_TIMEOUT).
+ * most 60 seconds where the Engine does not answer (engine_info 10).
  * Failures of the Engine are ERR_ENGINE, whatever it was: unreachable, a 500,
  * an answer that is not JSON, a cut stream. What it refuses as the caller's
  * fault (404, 409) is an outcome or ERR_ENGINE as each contract says.

@@ -41,6 +41,8 @@ struct attempt {
     struct cgroup cgroup;
     struct image image;
     char container[ENGINE_ID_SIZE]; /* the build container, "" if there is none */
+    char **spent;                   /* ids of containers that have ended; removed when nobody waits for it any more */
+    size_t spent_count;
     struct plan plan;
     char *lock_file;                 /* beneath the work file system; NULL: none */
     char lock_hash[SHA256_HEX_SIZE]; /* of the uploaded one */

@@ -209,10 +209,9 @@ static const struct {
     const char *match, *hint;
 } general[] = {
     {"because --locked was passed",
-     "the Cargo.lock that was sent does not fit Cargo.toml: run cargo update --workspace "
-     "and send it again, or leave locked out"},
-    {"needs to be updated but --locked", "the Cargo.lock that was sent does not fit Cargo.toml: run cargo update "
-                                         "--workspace and send it again, or leave locked out"},
+     "locked wants a Cargo.lock that fits Cargo.toml: run cargo update --workspace and send it, or leave locked out"},
+    {"needs to be updated but --locked",
+     "locked wants a Cargo.lock that fits Cargo.toml: run cargo update --workspace and send it, or leave locked out"},
     {"is not supported by the following package",
      "the profile pins an older compiler: take an older version of that package "
      "(cargo update --precise), or lower its rust-version"},

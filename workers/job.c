@@ -603,8 +603,7 @@ void job_clear(struct attempt *a)
 {
     struct err err = ERR_INIT;
 
-    if (step_release(a, &err) < 0)
-        log_warn(a->job->id, "%s", err.msg);
+    step_clear(a);
     cgroup_remove(&a->cgroup);
     if (work_remove(&a->work, &err) < 0)
         log_warn(a->job->id, "%s", err.msg);

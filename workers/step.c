@@ -172,7 +172,6 @@ int step_run(struct attempt *a, const struct step *st, struct engine_spec *spec,
 {
     struct engine_stream *stream = NULL;
     char id[ENGINE_ID_SIZE];
-    struct err ignored = ERR_INIT;
 
     *ret = (struct step_result){.end = STEP_EXITED};
     spec->command = st->command;
@@ -191,8 +190,8 @@ int step_run(struct attempt *a, const struct step *st, struct engine_spec *spec,
             r = err_set(err, ERR_ENGINE, "the %s container gives no output any more but does not end", st->name);
     }
     engine_stream_free(stream);
-    if (engine_remove(a->engine, id, &ignored) < 0)
-        log_warn(a->job->id, "cannot remove container %.12s: %s", id, ignored.msg);
+    a->spent = mem_resize(a->spent, (a->spent_count + 1) * sizeof *a->spent);
+    a->spent[a->spent_count++] = mem_strdup(id);
     return r;
 }
 
@@ -204,4 +203,20 @@ int step_release(struct attempt *a, struct err *err)
     if (r == 0)
         a->container[0] = '\0';
     return r;
+}
+
+void step_clear(struct attempt *a)
+{
+    struct err err = ERR_INIT;
+
+    if (step_release(a, &err) < 0)
+        log_warn(a->job->id, "cannot remove container %.12s: %s", a->container, err.msg);
+    for (size_t i = 0; i < a->spent_count; i++) {
+        if (engine_remove(a->engine, a->spent[i], &err) < 0)
+            log_warn(a->job->id, "cannot remove container %.12s: %s", a->spent[i], err.msg);
+        mem_free(a->spent[i]);
+    }
+    mem_free(a->spent);
+    a->spent = NULL;
+    a->spent_count = 0;
 }

@@ -43,10 +43,13 @@ int step_hold(struct attempt *a, struct err *err);
 /* Run a command in it. After anything but STEP_EXITED the container is dead. */
 int step_exec(struct attempt *a, const struct step *step, struct step_result *ret, struct err *err);
 
-/* Run a command in a container of its own, made from `spec` (command, env, user and labels are filled in here),
- * and remove it. */
+/* Run a command in a container of its own, made from `spec` (command, env, user and labels are filled in here). It has
+ * ended when this returns 0; step_clear removes it. */
 int step_run(struct attempt *a, const struct step *step, struct engine_spec *spec, struct step_result *ret,
              struct err *err);
+
+/* Remove all containers of the attempt. Failures are logged: strays are removed when the Engine is back. */
+void step_clear(struct attempt *a);
 
 /* Kill and remove the build container; also the last process that a build left behind is gone then. */
 int step_release(struct attempt *a, struct err *err);
