@@ -522,7 +522,7 @@ static int keep(struct attempt *a, struct collected *copies, int *ret_hold, stru
     return 0;
 }
 
-static void drop_artifacts(struct job *r)
+void job_drop_artifacts(struct job *r)
 {
     for (size_t i = 0; i < r->artifacts_count; i++)
         artifact_clear(&r->artifacts[i]);
@@ -547,7 +547,7 @@ static int finish(struct attempt *a, int *ret_hold, struct err *err)
         worth = false;
     }
     if (!worth)
-        drop_artifacts(&a->result);
+        job_drop_artifacts(&a->result);
     for (size_t i = 0; i < n; i++) {
         if (copies[i].path)
             unlink(copies[i].path);

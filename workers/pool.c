@@ -20,6 +20,10 @@
 #include <time.h>
 #include <unistd.h>
 
+/* A job that was started so many times max_attempts, restarts of the daemon and of the Engine included, is given up: it
+ * may be what ends them. */
+enum { STARTS_FACTOR = 10 };
+
 enum { WATCH_UP_MS = 5000, WATCH_DOWN_MS = 1000, IDLE_MS = 1000, BACKOFF_MS = 5000 };
 
 struct worker {
@@ -236,16 +240,59 @@ static void result_clear(struct job *r)
     for (size_t i = 0; i < r->warnings_count; i++)
         mem_free(r->warnings[i]);
     mem_free(r->warnings);
-    for (size_t i = 0; i < r->artifacts_count; i++)
-        artifact_clear(&r->artifacts[i]);
+    job_drop_artifacts(r);
     mem_free(r->artifacts);
     job_error_clear(&r->error);
+}
+
+/* False: the pool ends. */
+static bool wait_for_store(struct pool *p)
+{
+    pthread_mutex_lock(&p->lock);
+    if (!p->ending)
+        wait_change(p, BACKOFF_MS);
+    bool go_on = !p->ending;
+    pthread_mutex_unlock(&p->lock);
+    return go_on;
+}
+
+/* An end that the store does not take for now (its disk is full) is told again: else the job would seem to run until
+ * the next start. One that it never takes is a failure of ours. */
+static int finish(struct worker *w, struct attempt *a, struct err *err)
+{
+    for (;;) {
+        int r = store_finish(w->pool->store, a->job->id, a->job->attempt, &a->result, err);
+        if (r >= 0)
+            return r;
+        log_error(a->job->id, "cannot store how the attempt ended: %s", err->msg);
+        if (err->kind != ERR_ENGINE && a->result.error.kind == ERR_INTERNAL)
+            return -1;
+        if (err->kind != ERR_ENGINE) {
+            job_drop_artifacts(&a->result);
+            job_error_clear(&a->result.error);
+            a->result.state = JOB_FAILED;
+            a->result.error = (struct job_error){.kind = ERR_INTERNAL, .message = mem_strdup(err->msg)};
+        } else if (!wait_for_store(w->pool)) {
+            return -1;
+        }
+    }
+}
+
+static int requeue(struct worker *w, struct attempt *a, const char *reason, int64_t later, bool count, struct err *err)
+{
+    for (;;) {
+        int r = store_requeue(w->pool->store, a->job->id, a->job->attempt, reason, later, count, &a->result, err);
+        if (r >= 0)
+            return r;
+        log_error(a->job->id, "cannot put it back into the queue: %s", err->msg);
+        if (err->kind != ERR_ENGINE || !wait_for_store(w->pool))
+            return -1; /* the next start finds it */
+    }
 }
 
 /* Tell the store how the attempt ended. */
 static void conclude(struct worker *w, struct attempt *a, int r, bool engine_lost, const struct err *why)
 {
-    struct pool *p = w->pool;
     const char *id = a->job->id;
     int attempt = a->job->attempt, counted = attempt - a->job->uncounted_attempts;
     int stop = atomic_load(&w->stop), done;
@@ -253,14 +300,15 @@ static void conclude(struct worker *w, struct attempt *a, int r, bool engine_los
 
     if (r == 0) {
         a->result.state = JOB_SUCCEEDED;
-        done = store_finish(p->store, id, attempt, &a->result, &err);
+        done = finish(w, a, &err);
     } else if (stop == STOP_INTERRUPT) {
-        done = store_requeue(p->store, id, attempt, "the server was stopped while it ran", 0, false, &a->result, &err);
-    } else if (stop != STOP_CANCEL && err_retries(why->kind) && (engine_lost || counted < a->limits.max_attempts)) {
+        done = requeue(w, a, "the server was stopped while it ran", 0, false, &err);
+    } else if (stop != STOP_CANCEL && err_retries(why->kind) && attempt < a->limits.max_attempts * STARTS_FACTOR &&
+               (engine_lost || counted < a->limits.max_attempts)) {
         AUTO(char_p) char *reason = mem_printf("attempt %d failed for the server's own reason: %s", attempt, why->msg);
         int64_t later = engine_lost ? 0 : clock_now_ms() + (int64_t)BACKOFF_MS * attempt;
         log_warn(id, "%s; it will run again", reason);
-        done = store_requeue(p->store, id, attempt, reason, later, !engine_lost, &a->result, &err);
+        done = requeue(w, a, reason, later, !engine_lost, &err);
     } else {
         struct job_error *e = &a->result.error;
         bool canceled = stop == STOP_CANCEL;
@@ -272,11 +320,9 @@ static void conclude(struct worker *w, struct attempt *a, int r, bool engine_los
             e->hint = mem_strdup(why->hint);
         if (err_retries(why->kind) && !canceled)
             log_error(id, "gave up after attempt %d: %s", attempt, why->msg);
-        done = store_finish(p->store, id, attempt, &a->result, &err);
+        done = finish(w, a, &err);
     }
-    if (done < 0)
-        log_error(id, "cannot store how the attempt ended: %s", err.msg);
-    else if (done > 0)
+    if (done > 0)
         log_warn(id, "attempt %d is not the running one any more: its result is dropped", attempt);
 }
 
@@ -313,6 +359,8 @@ static void run_one(struct worker *w, struct engine *e, struct store_reader *rea
     int r = -1;
     if (!a.profile) {
         err_set(&err, ERR_TOOLCHAIN_MISSING, "profile %.60s is not there any more", job->profile);
+    } else if (job->attempt > a.limits.max_attempts * STARTS_FACTOR) {
+        err_set(&err, ERR_INTERNAL, "it was started %d times and never came to an end", job->attempt - 1);
     } else {
         a.limits = a.profile->limits;
         log_info(job->id, "attempt %d, profile %s, slot %d", job->attempt, job->profile, w->slot);
