@@ -333,7 +333,7 @@ static int check_features(const struct making *m, struct err *err)
 /* The features that a bin needs and that are off, in one line; NULL if there are none. */
 static char *missing_features(const cJSON *target, const struct strs *on)
 {
-    struct buf b = {0};
+    AUTO(buf) struct buf b = {0};
     const cJSON *v;
 
     cJSON_ArrayForEach(v, json_arr(target, "required-features")) if (cJSON_IsString(v) && !strs_has(on, v->valuestring))
