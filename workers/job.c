@@ -70,13 +70,28 @@ static void phase_end(struct attempt *a, const struct clocked *c)
     r->bytes_written = a->bytes_written;
 }
 
+/* What the store says to news of this attempt: that it is not the running one any more ends it. */
+static int ours(int r, struct err *err)
+{
+    return r == STORE_STALE ? err_set(err, ERR_CANCELED, "another attempt of this job has begun") : r;
+}
+
 static int enter(struct attempt *a, enum job_state state, struct err *err)
 {
-    int r = store_set_state(a->store, a->job->id, a->job->attempt, state, err);
+    return ours(store_set_state(a->store, a->job->id, a->job->attempt, state, err), err);
+}
 
-    if (r == STORE_STALE)
-        return err_set(err, ERR_CANCELED, "another attempt of this job has begun");
-    return r;
+static int tell(struct attempt *a, const struct job_facts *known, struct err *err)
+{
+    return ours(store_set_facts(a->store, a->job->id, a->job->attempt, known, err), err);
+}
+
+/* The work folder's root, for openings beneath it; -1 with err filled. */
+static int open_work(const struct attempt *a, struct err *err)
+{
+    int fd = open(a->work.fs, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    return fd < 0 ? err_sys(err, ERR_INTERNAL, errno, "cannot open the work folder") : fd;
 }
 
 /* Did the server's own disk or memory run out? Then nothing else that the build says counts. */
@@ -150,16 +165,18 @@ static int begin(struct attempt *a, struct err *err)
     joblog_say(a->log, "toolchain: %s (%s, origin %s)", a->image.rustc, a->profile->toolchain, a->image.origin);
     struct job_toolchain tc = {(char *)a->profile->toolchain, a->image.rustc, a->image.id, a->image.origin};
     struct job_facts known = {.toolchain = &tc};
-    if (store_set_facts(a->store, a->job->id, a->job->attempt, &known, err) != 0)
+    if (tell(a, &known, err) < 0)
         return -1;
 
     cgroup_init(&a->info, a->cfg->instance, a->run, &a->cgroup);
     if (work_make(dir, a->work_mode, a->limits.work_bytes, a->limits.work_inodes, a->build_uid, &a->work, err) < 0)
         return -1;
     AUTO(fd) int tarball = open(source, O_RDONLY | O_CLOEXEC);
-    AUTO(fd) int fs = open(a->work.fs, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (tarball < 0 || fs < 0)
+    if (tarball < 0)
         return err_sys(err, ERR_INTERNAL, errno, "cannot open the source of the job");
+    AUTO(fd) int fs = open_work(a, err);
+    if (fs < 0)
+        return -1;
     if (unpack_run(a->cfg->helper_dir, tarball, fs, &a->limits, json_str(a->job->options, "manifest_path", NULL),
                    a->build_uid, &facts, err) < 0) {
         int64_t used;
@@ -193,10 +210,10 @@ static int begin(struct attempt *a, struct err *err)
 /* Cargo's own configuration, written by us, where nothing of the project's has run yet. */
 static int write_config(struct attempt *a, const char *toml, struct err *err)
 {
-    AUTO(fd) int root = open(a->work.fs, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    AUTO(fd) int root = open_work(a, err);
 
     if (root < 0)
-        return err_sys(err, ERR_INTERNAL, errno, "cannot open the work folder");
+        return -1;
     int fd = fs_open_beneath(root, "cargo/config.toml", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     if (fd < 0)
         return err_sys(err, ERR_INTERNAL, -fd, "cannot write cargo's configuration");
@@ -208,11 +225,11 @@ static int write_config(struct attempt *a, const char *toml, struct err *err)
 /* Hash of the lock file of the workspace; "" if it has none. */
 static int hash_lock(struct attempt *a, char ret[SHA256_HEX_SIZE], struct err *err)
 {
-    AUTO(fd) int root = open(a->work.fs, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    AUTO(fd) int root = open_work(a, err);
 
     ret[0] = '\0';
     if (root < 0)
-        return err_sys(err, ERR_INTERNAL, errno, "cannot open the work folder");
+        return -1;
     int fd = fs_open_beneath(root, a->lock_file, O_RDONLY | O_CLOEXEC, 0);
     if (fd < 0)
         return 0;
@@ -296,7 +313,7 @@ static int prepare(struct attempt *a, struct err *err)
         a->lock = "uploaded";
     struct job_facts known = {
         .crate_name = a->plan.crate_name, .crate_version = a->plan.crate_version, .lock = a->lock};
-    return store_set_facts(a->store, a->job->id, a->job->attempt, &known, err) == 0 ? 0 : -1;
+    return tell(a, &known, err);
 }
 
 /* The build's environment with the network switched on for cargo. The caller frees the list, not the strings. */
@@ -412,7 +429,7 @@ static int fetch(struct attempt *a, struct err *err)
     if (strcmp(after, a->lock_hash) != 0) {
         a->lock = "resolved";
         struct job_facts known = {.lock = a->lock};
-        if (store_set_facts(a->store, a->job->id, a->job->attempt, &known, err) != 0)
+        if (tell(a, &known, err) < 0)
             return -1;
     }
     return 0;
@@ -459,37 +476,40 @@ static struct artifact *add_artifact(struct attempt *a, const char *name, const 
     return art;
 }
 
+/* Copy one file out of the work folder: it is the next artifact then. BLOB_ABSENT: it is not there. */
+static int take(struct attempt *a, int root, const char *file, struct artifact *art, char **ret_path, struct err *err)
+{
+    AUTO(char_p) char *tmp = path_tmp(a->cfg->state_dir);
+    int r = blob_stage(root, file, tmp, a->limits.max_artifact_bytes, ret_path, art->sha256, &art->size, err);
+
+    if (r != 0) {
+        artifact_clear(art);
+        a->result.artifacts_count--;
+    }
+    return r;
+}
+
 /* Copies in tmp/, in the order of a->result.artifacts. */
 static int collect(struct attempt *a, struct collected *copies, struct err *err)
 {
-    AUTO(char_p) char *tmp = path_tmp(a->cfg->state_dir);
-    AUTO(fd) int root = open(a->work.fs, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    AUTO(fd) int root = open_work(a, err);
 
     if (root < 0)
-        return err_sys(err, ERR_INTERNAL, errno, "cannot open the work folder");
+        return -1;
     for (size_t i = 0; i < a->plan.outputs_count; i++) {
         const struct plan_output *out = &a->plan.outputs[i];
         AUTO(char_p) char *file = mem_printf("target/%s", out->file);
         struct artifact *art = add_artifact(a, out->name, i == 0 ? "primary" : "side", out->kind);
-        int r =
-            blob_stage(root, file, tmp, a->limits.max_artifact_bytes, &copies[i].path, art->sha256, &art->size, err);
-        if (r != 0)
-            a->result.artifacts_count--, artifact_clear(art);
+        int r = take(a, root, file, art, &copies[i].path, err);
         if (r == BLOB_ABSENT)
             return err_set(err, ERR_CONTRACT, "cargo succeeded but left no %s: a success is never empty", out->name);
         if (r < 0)
             return err_wrap(err, "%s", out->name);
     }
-    if (strcmp(a->lock, "resolved") == 0) {
-        struct artifact *art = add_artifact(a, "Cargo.lock", "side", "lock");
-        int r = blob_stage(root, a->lock_file, tmp, a->limits.max_artifact_bytes, &copies[a->plan.outputs_count].path,
-                           art->sha256, &art->size, err);
-        if (r != 0)
-            a->result.artifacts_count--, artifact_clear(art);
-        if (r < 0)
-            return -1;
-    }
-    return 0;
+    if (strcmp(a->lock, "resolved") != 0)
+        return 0;
+    struct artifact *art = add_artifact(a, "Cargo.lock", "side", "lock");
+    return take(a, root, a->lock_file, art, &copies[a->plan.outputs_count].path, err) < 0 ? -1 : 0;
 }
 
 /* --- 5. check: contract and trial of each --- */
