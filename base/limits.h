@@ -37,7 +37,10 @@
     X(inspect_seconds, 120, "CPU time of one inspection")                                                              \
     X(drain_seconds, 60, "time that running jobs get to finish at shutdown")                                           \
     X(min_free_bytes, INT64_C(2) << 30, "free space of the state folder below which nothing new is accepted")          \
-    X(keep_days, 30, "days that a finished job and its files are kept; 0 keeps them for ever")
+    X(keep_days, 30, "days that a finished job and its files are kept; 0 keeps them for ever")                         \
+    X(image_keep_days, 1, "days that a container image is kept after nothing needs it any more; 0 keeps it for ever")  \
+    X(max_archive_bytes, INT64_C(1) << 30, "one archive of a toolchain, in bytes")                                     \
+    X(download_stall_seconds, 30, "time without a byte before such a download is begun anew from there")
 
 struct limits {
 #define X(name, value, what) int64_t name;

@@ -51,8 +51,12 @@ static const struct setting settings[] = {
     TEXT(helper_dir, "the program's own folder if it holds bloomery-unpack, else " BLOOMERY_PREFIX "/libexec/bloomery",
          "folder of bloomery-unpack and bloomery-inspect"),
     TEXT(profile_dirs, "", "further folders of profiles, colon-separated"),
+    TEXT(toolchain_origins, "dist,mirror,debian", "where images take compilers from, the first that has them"),
+    TEXT(dist_server, "https://static.rust-lang.org", "the Rust project's dist server; none: it is not asked"),
+    TEXT(dist_mirror, "", "folder or URL of a mirror of it: what holds dist/"),
+    TEXT(debian_mirror, "http://deb.debian.org", "what holds debian/ and debian-security/"),
     TEXT(ca_bundle, "/etc/ssl/certs/ca-certificates.crt if it is there",
-         "PEM file of the authorities that dependency downloads trust"),
+         "PEM file of the authorities that downloads trust"),
     TEXT(work_mode, "auto", "how a work folder's size is held: auto, ext4, tmpfs or plain"),
     NUMBER(build_uid, "1879048192", 1000, INT_MAX - 1024,
            "as root: first of the user ids that containers and helpers run as, two for each slot"),
@@ -212,8 +216,7 @@ static int read_flags(struct config *c, int argc, char **argv, bool only_config,
 
     for (int i = 0; i < argc; i++) {
         const char *a = argv[i];
-        if (strncmp(a, "--", 2) != 0 || !a[2] || strcmp(a, "--help") == 0 || strcmp(a, "--markdown") == 0 ||
-            strcmp(a, "--version") == 0) {
+        if (strncmp(a, "--", 2) != 0 || !a[2] || strcmp(a, "--help") == 0 || strcmp(a, "--version") == 0) {
             if (!only_config)
                 argv[rest] = argv[i];
             rest++;
@@ -225,6 +228,12 @@ static int read_flags(struct config *c, int argc, char **argv, bool only_config,
         bool is_config = len == 6 && strncmp(a + 2, "config", 6) == 0;
         const struct setting *s = find(a + 2, len);
         AUTO(char_p) char *name = mem_strndup(a + 2, len);
+        if (!s && !is_config && rest > 0) { /* a subcommand's own: it knows whether there is such a flag */
+            if (!only_config)
+                argv[rest] = argv[i];
+            rest++;
+            continue;
+        }
         if (!s && !is_config)
             return unknown(err, name);
         if (!value)
@@ -293,6 +302,10 @@ static struct config *defaults(char *const *environment)
     c->share_dir = mem_strdup(real && exists(real, "workers/profiles") ? real : BLOOMERY_PREFIX "/share/bloomery");
     c->helper_dir = mem_strdup(exists(own, "bloomery-unpack") ? own : BLOOMERY_PREFIX "/libexec/bloomery");
     c->profile_dirs = mem_strdup("");
+    c->toolchain_origins = mem_strdup("dist,mirror,debian");
+    c->dist_server = mem_strdup("https://static.rust-lang.org");
+    c->dist_mirror = mem_strdup("");
+    c->debian_mirror = mem_strdup("http://deb.debian.org");
     c->ca_bundle =
         mem_strdup(exists("/etc/ssl/certs", "ca-certificates.crt") ? "/etc/ssl/certs/ca-certificates.crt" : "");
     c->work_mode = mem_strdup("auto");

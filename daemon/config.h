@@ -21,6 +21,10 @@ struct config {
     char *share_dir;
     char *helper_dir;
     char *profile_dirs;
+    char *toolchain_origins;
+    char *dist_server;
+    char *dist_mirror;
+    char *debian_mirror;
     char *ca_bundle;
     char *work_mode;
     char *log_level;

@@ -1,7 +1,7 @@
 /* main.c - bloomeryd: words and flags of the command line. */
+#include "daemon/command.h"
 #include "daemon/config.h"
 #include "daemon/server.h"
-#include "workers/images.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@
 #define BLOOMERY_VERSION "0.1.0"
 #endif
 
-static int complain(const struct err *err)
+int command_failed(const struct err *err)
 {
     fprintf(stderr, "bloomeryd: %s\n", err->msg);
     if (err->hint[0])
@@ -36,48 +36,6 @@ static void usage(void)
            b.p);
 }
 
-static int images_list(struct engine *e, const struct profiles *profiles, const struct config *c)
-{
-    int missing = 0;
-
-    for (size_t i = 0; i < profiles_count(profiles); i++) {
-        const struct profile *p = profiles_at(profiles, i);
-        struct image image = {0};
-        struct err err = ERR_INIT;
-        int rc = images_current(e, p, c->share_dir, &image, &err);
-        if (rc == 0)
-            printf("%-16s %s  %s (%s)\n", p->name, image.id, image.rustc, image.origin);
-        else
-            printf("%-16s missing: %s\n", p->name, err.msg);
-        missing += rc != 0;
-    }
-    return missing ? 1 : 0;
-}
-
-static int images(int argc, char **argv, const struct config *c)
-{
-    struct engine *e = NULL;
-    struct profiles *profiles = NULL;
-    struct err err = ERR_INIT;
-    int rc = 2;
-
-    if (argc < 2 || (strcmp(argv[1], "build") != 0 && strcmp(argv[1], "list") != 0) || argc > 3 ||
-        (argc == 3 && strcmp(argv[1], "list") == 0)) {
-        fprintf(stderr, "bloomeryd: images build [PROFILE], or images list\n");
-        return 2;
-    }
-    if (server_profiles(c, &profiles, &err) < 0 || engine_open(c->engine_socket, &e, &err) < 0)
-        rc = complain(&err);
-    else if (strcmp(argv[1], "list") == 0)
-        rc = images_list(e, profiles, c);
-    else
-        rc = images_build(e, profiles, c->share_dir, c->state, argc == 3 ? argv[2] : NULL, &err) == 0 ? 0
-                                                                                                      : complain(&err);
-    engine_free(e);
-    profiles_unref(profiles);
-    return rc;
-}
-
 int main(int argc, char **argv, char **environment)
 {
     struct config *c = NULL;
@@ -91,7 +49,7 @@ int main(int argc, char **argv, char **environment)
     memcpy(args, argv + 1, sizeof *args * (size_t)(argc - 1));
     if (config_load(argc - 1, args, environment, &c, &words, &err) < 0) {
         mem_free(args);
-        complain(&err);
+        command_failed(&err);
         return 2;
     }
     bool first = words > 0;
@@ -110,12 +68,16 @@ int main(int argc, char **argv, char **environment)
         fputs(b.p, stdout);
         rc = 0;
     } else if (first && strcmp(args[0], "images") == 0) {
-        rc = images(words, args, c);
+        rc = command_images(words, args, c);
+    } else if (first && strcmp(args[0], "kit") == 0) {
+        rc = command_kit(words, args, c);
+    } else if (first && strcmp(args[0], "doctor") == 0) {
+        rc = command_doctor(words, args, c);
     } else if (first) {
         fprintf(stderr, "bloomeryd: there is no command '%s'; bloomeryd --help lists them\n", args[0]);
         rc = 2;
     } else {
-        rc = server_run(c, &original, &err) == 0 ? 0 : complain(&err);
+        rc = server_run(c, &original, &err) == 0 ? 0 : command_failed(&err);
         c = NULL;
     }
     config_free(c);

@@ -12,6 +12,18 @@
 #include "docker/engine.h"
 #include "workers/profile.h"
 
+/* Where images come from; all strings are borrowed. */
+struct images_config {
+    const char *share_dir;     /* has docker/ and workers/ */
+    const char *state_dir;     /* locks, downloads, installed kits */
+    const char *origins;       /* which to try, in order: "dist,mirror,debian" */
+    const char *dist_server;   /* "https://static.rust-lang.org"; "": none */
+    const char *dist_mirror;   /* a folder or URL that holds the same archives; "": none */
+    const char *debian_mirror; /* "http://deb.debian.org" */
+    const char *ca_bundle;     /* PEM file that https trusts; "": the system's */
+    int64_t max_archive_bytes, stall_seconds;
+};
+
 /* Build what is missing for one profile (NULL: for all), with progress lines on standard error. A second builder waits
  * for the first (a lock in lock_dir). ERR_TOOLCHAIN_MISSING, ERR_ENGINE, ERR_INTERNAL with a hint what to do. */
 int images_build(struct engine *e, const struct profiles *profiles, const char *share_dir, const char *lock_dir,
