@@ -15,7 +15,8 @@
 #include "base/tar.h"
 
 struct dist {
-    const char *from;      /* "https://static.rust-lang.org", "http://mirror.example/rust" or "/a/folder": what holds dist/ */
+    const char
+        *from; /* "https://static.rust-lang.org", "http://mirror.example/rust" or "/a/folder": what holds dist/ */
     const char *keep_dir;  /* where archives lie until the image is made, a folder of the caller's */
     const char *ca_bundle; /* PEM file that https trusts; NULL: the system's */
     int64_t max_bytes;     /* of one archive */
