@@ -7,11 +7,11 @@
 
 #include "base/buf.h"
 #include "base/fs.h"
+#include "workers/fields.h"
 
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
-#include <math.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,102 +28,34 @@ struct profiles {
 
 /* --- one profile.json --- */
 
-enum field_type { TEXT, BOOL, NUMBER, TEXTS, OBJECT, OBJECTS, TEXT_MAP };
-
-static const char *const field_words[] = {"a text",    "true or false",     "a whole number above 0", "a list of texts",
-                                          "an object", "a list of objects", "an object of texts"};
-
-struct field {
-    const char *key;
-    enum field_type type;
-    bool required;
-};
-
 static const struct field profile_fields[] = {
-    {"name", TEXT, true},       {"title", TEXT, true},       {"target", TEXT, true},     {"toolchain", TEXT, true},
-    {"prefer", TEXTS, true},    {"outputs", TEXT_MAP, true}, {"artifact", OBJECT, true}, {"rustflags", TEXTS, false},
-    {"env", TEXT_MAP, false},   {"features", TEXTS, false},  {"options", OBJECT, false}, {"limits", OBJECT, false},
-    {"contract", OBJECT, true}, {"trial", OBJECT, false},    {"hints", OBJECTS, false},  {"$schema", TEXT, false},
+    {"name", FIELD_TEXT, true},       {"title", FIELD_TEXT, true},       {"target", FIELD_TEXT, true},
+    {"toolchain", FIELD_TEXT, true},  {"prefer", FIELD_TEXTS, true},     {"outputs", FIELD_TEXT_MAP, true},
+    {"artifact", FIELD_OBJECT, true}, {"rustflags", FIELD_TEXTS, false}, {"env", FIELD_TEXT_MAP, false},
+    {"features", FIELD_TEXTS, false}, {"options", FIELD_OBJECT, false},  {"limits", FIELD_OBJECT, false},
+    {"contract", FIELD_OBJECT, true}, {"trial", FIELD_OBJECT, false},    {"hints", FIELD_OBJECTS, false},
+    {"$schema", FIELD_TEXT, false},
 };
 
-static const struct field artifact_fields[] = {{"kind", TEXT, true}, {"suffix", TEXT, false}};
+static const struct field artifact_fields[] = {{"kind", FIELD_TEXT, true}, {"suffix", FIELD_TEXT, false}};
 
 static const struct field contract_fields[] = {
-    {"host", TEXT, true},          {"imports", TEXTS, false},         {"exports", TEXTS, false},
-    {"exports_any", TEXTS, false}, {"exports_function", BOOL, false}, {"memory", OBJECT, false},
-    {"type", TEXTS, false},        {"interp", BOOL, false},           {"needed", TEXTS, false},
-    {"executable", BOOL, false},
+    {"host", FIELD_TEXT, true},          {"imports", FIELD_TEXTS, false},         {"exports", FIELD_TEXTS, false},
+    {"exports_any", FIELD_TEXTS, false}, {"exports_function", FIELD_BOOL, false}, {"memory", FIELD_OBJECT, false},
+    {"type", FIELD_TEXTS, false},        {"interp", FIELD_BOOL, false},           {"needed", FIELD_TEXTS, false},
+    {"executable", FIELD_BOOL, false},
 };
 
-static const struct field memory_fields[] = {{"exported", BOOL, false}, {"imported", BOOL, false}};
+static const struct field memory_fields[] = {{"exported", FIELD_BOOL, false}, {"imported", FIELD_BOOL, false}};
 
 static const struct field trial_fields[] = {
-    {"host", TEXT, true},
-    {"image", TEXT, true},
-    {"command", TEXTS, true},
-    {"seconds", NUMBER, false},
+    {"host", FIELD_TEXT, true},
+    {"image", FIELD_TEXT, true},
+    {"command", FIELD_TEXTS, true},
+    {"seconds", FIELD_NUMBER, false},
 };
 
-static const struct field hint_fields[] = {{"match", TEXT, true}, {"hint", TEXT, true}};
-
-static bool texts_only(const cJSON *parent)
-{
-    const cJSON *v;
-
-    cJSON_ArrayForEach(v, parent) if (!cJSON_IsString(v)) return false;
-    return true;
-}
-
-static bool has_type(const cJSON *v, enum field_type type)
-{
-    const cJSON *item;
-
-    switch (type) {
-    case TEXT:
-        return cJSON_IsString(v);
-    case BOOL:
-        return cJSON_IsBool(v);
-    case NUMBER:
-        return cJSON_IsNumber(v) && v->valuedouble >= 1 && v->valuedouble <= 9007199254740991.0 &&
-               floor(v->valuedouble) == v->valuedouble;
-    case TEXTS:
-        return cJSON_IsArray(v) && texts_only(v);
-    case OBJECT:
-        return cJSON_IsObject(v);
-    case OBJECTS:
-        if (!cJSON_IsArray(v))
-            return false;
-        cJSON_ArrayForEach(item, v) if (!cJSON_IsObject(item)) return false;
-        return true;
-    case TEXT_MAP:
-        return cJSON_IsObject(v) && texts_only(v);
-    }
-    return false;
-}
-
-/* Every key is known and of its type, none twice, none of the required ones is missing. `where` ends in '.' or is "".
- */
-static int check_fields(const cJSON *obj, const char *where, const struct field *fields, size_t n, struct err *err)
-{
-    const cJSON *v;
-
-    cJSON_ArrayForEach(v, obj)
-    {
-        size_t i = 0;
-        while (i < n && strcmp(fields[i].key, v->string) != 0)
-            i++;
-        if (i == n)
-            return err_set(err, ERR_BAD_REQUEST, "%s%s is not known", where, v->string);
-        if (cJSON_GetObjectItemCaseSensitive(obj, v->string) != v)
-            return err_set(err, ERR_BAD_REQUEST, "%s%s is there twice", where, v->string);
-        if (!has_type(v, fields[i].type))
-            return err_set(err, ERR_BAD_REQUEST, "%s%s must be %s", where, v->string, field_words[fields[i].type]);
-    }
-    for (size_t i = 0; i < n; i++)
-        if (fields[i].required && !cJSON_GetObjectItemCaseSensitive(obj, fields[i].key))
-            return err_set(err, ERR_BAD_REQUEST, "%s%s is missing", where, fields[i].key);
-    return 0;
-}
+static const struct field hint_fields[] = {{"match", FIELD_TEXT, true}, {"hint", FIELD_TEXT, true}};
 
 static bool one_of(const char *s, const char *const *words, size_t n)
 {
@@ -131,13 +63,6 @@ static bool one_of(const char *s, const char *const *words, size_t n)
         if (strcmp(s, words[i]) == 0)
             return true;
     return false;
-}
-
-static bool name_ok(const char *s)
-{
-    size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-");
-
-    return n >= 1 && n <= 32 && s[n] == '\0' && s[0] != '-';
 }
 
 static bool word_ok(const char *s)
@@ -167,7 +92,7 @@ static int check_outputs(const cJSON *json, struct err *err)
     const cJSON *v, *outputs = json_obj(json, "outputs"), *prefer = json_arr(json, "prefer");
     const cJSON *artifact = json_obj(json, "artifact");
 
-    if (check_fields(artifact, "artifact.", artifact_fields, COUNT(artifact_fields), err) < 0)
+    if (fields_check(artifact, "artifact.", artifact_fields, COUNT(artifact_fields), err) < 0)
         return -1;
     if (!one_of(json_str(artifact, "kind", ""), kinds, COUNT(kinds)))
         return err_set(err, ERR_BAD_REQUEST, "artifact.kind must be wasm, elf or ar");
@@ -243,8 +168,8 @@ static int check_limits(const cJSON *json, struct limits *limits, struct err *er
             i++;
         if (i == COUNT(known))
             return err_set(err, ERR_BAD_REQUEST, "limits.%s is not known", v->string);
-        if (!has_type(v, NUMBER))
-            return err_set(err, ERR_BAD_REQUEST, "limits.%s must be %s", v->string, field_words[NUMBER]);
+        if (!fields_has_type(v, FIELD_NUMBER))
+            return err_set(err, ERR_BAD_REQUEST, "limits.%s must be %s", v->string, fields_word(FIELD_NUMBER));
         *(int64_t *)(void *)((char *)limits + known[i].offset) = (int64_t)v->valuedouble;
     }
     return 0;
@@ -258,7 +183,7 @@ static int check_contract(const cJSON *json, struct err *err)
     const cJSON *v, *c = json_obj(json, "contract");
     const char *kind = json_str(json_obj(json, "artifact"), "kind", "");
 
-    if (check_fields(c, "contract.", contract_fields, COUNT(contract_fields), err) < 0)
+    if (fields_check(c, "contract.", contract_fields, COUNT(contract_fields), err) < 0)
         return -1;
     cJSON_ArrayForEach(v, c)
     {
@@ -269,20 +194,19 @@ static int check_contract(const cJSON *json, struct err *err)
     }
     cJSON_ArrayForEach(v, json_arr(c, "imports"))
     {
-        const char *star = strchr(v->valuestring, '*');
-        if (!*v->valuestring || (star && star[1]))
+        if (!fields_is_pattern(v->valuestring))
             return err_set(err, ERR_BAD_REQUEST, "contract.imports: %s must have its * at the end", v->valuestring);
     }
     cJSON_ArrayForEach(v, json_arr(c, "type")) if (!one_of(v->valuestring, elf_types, COUNT(elf_types))) return err_set(
         err, ERR_BAD_REQUEST, "contract.type: %s is not exec, dyn or rel", v->valuestring);
-    return check_fields(json_obj(c, "memory"), "contract.memory.", memory_fields, COUNT(memory_fields), err);
+    return fields_check(json_obj(c, "memory"), "contract.memory.", memory_fields, COUNT(memory_fields), err);
 }
 
 static int check_rest(const cJSON *json, struct err *err)
 {
     const cJSON *v, *trial = json_obj(json, "trial");
 
-    if (trial && check_fields(trial, "trial.", trial_fields, COUNT(trial_fields), err) < 0)
+    if (trial && fields_check(trial, "trial.", trial_fields, COUNT(trial_fields), err) < 0)
         return -1;
     if (trial && !word_ok(json_str(trial, "image", "")))
         return err_set(err, ERR_BAD_REQUEST, "trial.image must be the name of a trial image");
@@ -290,7 +214,7 @@ static int check_rest(const cJSON *json, struct err *err)
         return err_set(err, ERR_BAD_REQUEST, "trial.command is empty");
     cJSON_ArrayForEach(v, json_arr(json, "hints"))
     {
-        if (check_fields(v, "hints.", hint_fields, COUNT(hint_fields), err) < 0)
+        if (fields_check(v, "hints.", hint_fields, COUNT(hint_fields), err) < 0)
             return -1;
         if (!*json_str(v, "match", ""))
             return err_set(err, ERR_BAD_REQUEST, "hints.match is empty");
@@ -302,13 +226,13 @@ static int check(struct profile *p, const char *folder, struct err *err)
 {
     if (!cJSON_IsObject(p->json))
         return err_set(err, ERR_BAD_REQUEST, "it must be an object");
-    if (check_fields(p->json, "", profile_fields, COUNT(profile_fields), err) < 0)
+    if (fields_check(p->json, "", profile_fields, COUNT(profile_fields), err) < 0)
         return -1;
     p->name = json_str(p->json, "name", "");
     p->title = json_str(p->json, "title", "");
     p->target = json_str(p->json, "target", "");
     p->toolchain = json_str(p->json, "toolchain", "");
-    if (!name_ok(p->name) || strcmp(p->name, "env") == 0 || strcmp(p->name, "label") == 0)
+    if (!fields_is_name(p->name) || strcmp(p->name, "env") == 0 || strcmp(p->name, "label") == 0)
         return err_set(err, ERR_BAD_REQUEST, "name must be 1 to 32 of a-z, 0-9 and -, and not env or label");
     if (strcmp(p->name, folder) != 0)
         return err_set(err, ERR_BAD_REQUEST, "name must be that of its folder, %s", folder);
