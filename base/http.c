@@ -27,6 +27,7 @@
 struct http {
     char *socket_path; /* NULL: TCP */
     char *base;
+    char *ca_bundle; /* NULL: the system's */
     bool direct; /* never through a proxy */
     CURL *easy;
     bool kept;     /* the last exchange left a connection open */
@@ -100,7 +101,14 @@ void http_free(struct http *h)
         curl_easy_cleanup(h->easy);
     mem_free(h->socket_path);
     mem_free(h->base);
+    mem_free(h->ca_bundle);
     mem_free(h);
+}
+
+void http_trust(struct http *h, const char *ca_bundle)
+{
+    mem_free(h->ca_bundle);
+    h->ca_bundle = mem_strdup(ca_bundle);
 }
 
 /* --- curl's callbacks --- */
@@ -269,6 +277,8 @@ static void exchange_start(struct exchange *x, CURL *easy, const struct http *h,
         curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, h->socket_path);
     if (h->direct)
         curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
+    if (h->ca_bundle)
+        curl_easy_setopt(easy, CURLOPT_CAINFO, h->ca_bundle);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);

@@ -20,6 +20,9 @@ struct http;
 struct http *http_new(const char *socket_path, const char *base_url);
 void http_free(struct http *h);
 
+/* https trusts the authorities of this PEM file from now on; NULL: the system's. */
+void http_trust(struct http *h, const char *ca_bundle);
+
 struct http_request {
     const char *method;         /* "GET", ... */
     const char *path;           /* with query */
