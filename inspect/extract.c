@@ -422,7 +422,7 @@ int extract_run(int fd, int dest_fd, const struct extract_options *o, char **ret
         return err_sys(err, ERR_INTERNAL, errno, "the tarball is not a regular file");
     if (survey(fd, start, o, t, err) < 0)
         return -1;
-    if (layout_make(t, o->manifest_path, &p, err) == 0) {
+    if ((o->kit ? layout_make_kit(t, &p, err) : layout_make(t, o->manifest_path, &p, err)) == 0) {
         const struct tree_node *config = p.config ? tree_find(t, p.config) : NULL;
         if (config && config->size > MAX_CONFIG)
             err_set(err, ERR_BAD_SOURCE, "'.cargo/config' is larger than %d bytes", MAX_CONFIG);

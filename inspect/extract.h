@@ -6,11 +6,13 @@
 
 #include "base/err.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct extract_options {
     int64_t max_bytes, max_files, max_path, max_ratio;
     const char *manifest_path; /* relative to the root; NULL is Cargo.toml */
+    bool kit;                  /* a kit's archive and no crate's; manifest_path is NULL */
 };
 
 /* Reads the tarball of fd (a regular file, read from its current offset, twice when extracting). dest_fd -1 only

@@ -223,6 +223,8 @@ enum layout_place layout_place_of(const struct layout *p, const struct tree_node
 {
     const char *inside = layout_inside(p, node->path);
 
+    if (p->kit)
+        return inside ? LAYOUT_SOURCE : LAYOUT_SKIPPED;
     if (!inside || has_component(inside, ".git") || strcmp(node->path, "__MACOSX") == 0 ||
         beneath(node->path, "__MACOSX"))
         return LAYOUT_SKIPPED;
@@ -273,5 +275,20 @@ int layout_make(const struct tree *sorted, const char *manifest_path, struct lay
             p->config = mem_strdup(n->path);
     }
     p->stale_target = layout_has_file(p, "target/CACHEDIR.TAG") || layout_has_file(p, "target/.rustc_info.json");
+    return check_links(p, err);
+}
+
+int layout_make_kit(const struct tree *sorted, struct layout *p, struct err *err)
+{
+    static const char name[] = "kit.json";
+
+    p->tree = sorted;
+    p->kit = true;
+    p->root = file_below(sorted, "", name) ? mem_strdup("") : single_top(sorted);
+    if (!file_below(sorted, p->root, name)) {
+        err_set(err, ERR_BAD_SOURCE, "there is no kit.json at the root of the archive, nor in a single top folder");
+        return err_hint(err, "pack the folder that holds kit.json");
+    }
+    p->manifest = mem_strdup(name);
     return check_links(p, err);
 }

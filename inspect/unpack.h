@@ -1,6 +1,6 @@
 /*
- * unpack.h - bloomery-unpack: read a crate's tarball, hold it against the
- * limits, and unpack it. Runs without privileges in a process of its own; the
+ * unpack.h - bloomery-unpack: read a crate's tarball, or a kit's, hold it
+ * against the limits, and unpack it. Runs without privileges in a process of its own; the
  * bytes are hostile.
  *
  *     bloomery-unpack check   --max-bytes N --max-files N --max-path N --max-ratio N [--manifest-path P] < tarball
@@ -9,6 +9,9 @@
  * extract writes the crate to src/ and the root's .cargo/config.toml (or
  * .cargo/config) to config/.cargo/config.toml; both folders lie in the destination
  * and exist already. No other .cargo/config* is written anywhere.
+ *
+ * With --kit instead of --manifest-path it is a kit's archive (docs/kits.md): its root is where kit.json lies, and all
+ * that is below it is written to src/, by the same rules.
  *
  * Exit 0 with, on standard output,
  *     {"files","entries","bytes","root":"name-1.0" or "" (the single top folder that was taken off),

@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "base/limits.h"
+#include "base/version.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -21,7 +22,7 @@ enum { DEST_FD = 3, CPU_SECONDS = 600 };
 static int usage(void)
 {
     fputs("usage: bloomery-unpack check|extract [--max-bytes N] [--max-files N] [--max-path N] [--max-ratio N]\n"
-          "                       [--manifest-path P] < tarball\n"
+          "                       [--manifest-path P | --kit] < tarball\n"
           "extract unpacks into the folder that is open as descriptor 3\n",
           stderr);
     return EXIT_USAGE;
@@ -42,9 +43,13 @@ static bool parse_number(const char *text, int64_t *ret)
 static bool parse(int argc, char **argv, struct extract_options *o)
 {
     static const struct option options[] = {
-        {"max-bytes", required_argument, NULL, 'b'},     {"max-files", required_argument, NULL, 'f'},
-        {"max-path", required_argument, NULL, 'p'},      {"max-ratio", required_argument, NULL, 'r'},
-        {"manifest-path", required_argument, NULL, 'm'}, {NULL, 0, NULL, 0},
+        {"max-bytes", required_argument, NULL, 'b'},
+        {"max-files", required_argument, NULL, 'f'},
+        {"max-path", required_argument, NULL, 'p'},
+        {"max-ratio", required_argument, NULL, 'r'},
+        {"manifest-path", required_argument, NULL, 'm'},
+        {"kit", no_argument, NULL, 'k'},
+        {NULL, 0, NULL, 0},
     };
 
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -65,13 +70,16 @@ static bool parse(int argc, char **argv, struct extract_options *o)
         case 'm':
             o->manifest_path = optarg;
             break;
+        case 'k':
+            o->kit = true;
+            break;
         default:
             return false;
         }
         if (!fine)
             return false;
     }
-    return optind == argc - 1;
+    return optind == argc - 1 && !(o->kit && o->manifest_path);
 }
 
 static int report(const struct err *err)
@@ -101,6 +109,8 @@ int main(int argc, char **argv)
     struct err err = ERR_INIT;
     AUTO(char_p) char *json = NULL;
 
+    if (argc == 2 && strcmp(argv[1], "--version") == 0)
+        return puts("bloomery-unpack " BLOOMERY_VERSION) < 0 ? EXIT_SERVER : EXIT_OK;
     if (!parse(argc, argv, &o))
         return usage();
     bool writes = strcmp(argv[optind], "extract") == 0;

@@ -27,3 +27,8 @@ char *path_work(const char *state_dir, const char *job, int attempt)
 {
     return mem_printf("%s/work/%s-%d", state_dir, job, attempt);
 }
+
+char *path_kits(const char *state_dir)
+{
+    return mem_printf("%s/kits", state_dir);
+}

@@ -8,7 +8,8 @@
 
 enum { EXIT_REFUSED = 3, MAX_ANSWER = 256 << 10 };
 
-int unpack_run(const char *helper_dir, int fd, int dir_fd, const struct limits *limits, const char *manifest_path,
+/* `extra`: further arguments, at most two; NULL ends them. */
+static int run(const char *helper_dir, int fd, int dir_fd, const struct limits *limits, const char *const extra[2],
                uid_t uid, cJSON **ret_facts, struct err *err)
 {
     AUTO(char_p) char *program = mem_printf("%s/bloomery-unpack", helper_dir);
@@ -21,7 +22,7 @@ int unpack_run(const char *helper_dir, int fd, int dir_fd, const struct limits *
                           "--max-files", files,
                           "--max-path",  path,
                           "--max-ratio", ratio,
-                          NULL,          NULL,
+                          extra[0],      extra[0] ? extra[1] : NULL,
                           NULL};
     AUTO(buf) struct buf out = {0};
     AUTO(buf) struct buf errors = {0};
@@ -29,10 +30,6 @@ int unpack_run(const char *helper_dir, int fd, int dir_fd, const struct limits *
     struct proc p = PROC_INIT;
     int status;
 
-    if (manifest_path) {
-        argv[10] = "--manifest-path";
-        argv[11] = manifest_path;
-    }
     if (lseek(fd, 0, SEEK_SET) < 0)
         return err_sys(err, ERR_INTERNAL, errno, "cannot rewind the tarball");
     p.argv = argv;
@@ -66,4 +63,29 @@ int unpack_run(const char *helper_dir, int fd, int dir_fd, const struct limits *
     }
     *ret_facts = STEAL(answer);
     return 0;
+}
+
+int unpack_run(const char *helper_dir, int fd, int dir_fd, const struct limits *limits, const char *manifest_path,
+               uid_t uid, cJSON **ret_facts, struct err *err)
+{
+    const char *const extra[2] = {manifest_path ? "--manifest-path" : NULL, manifest_path};
+
+    return run(helper_dir, fd, dir_fd, limits, extra, uid, ret_facts, err);
+}
+
+int unpack_kit(const char *helper_dir, int fd, int dir_fd, const struct limits *limits, uid_t uid, cJSON **ret_facts,
+               struct err *err)
+{
+    const char *const extra[2] = {"--kit", NULL};
+
+    if (run(helper_dir, fd, dir_fd, limits, extra, uid, ret_facts, err) == 0)
+        return 0;
+    if (err->kind == ERR_TOO_LARGE)
+        return err_hint(err, "the limits are settings: name a larger one, e.g. --max-unpacked-bytes 8G, or leave out "
+                             "what no build reads");
+    if (err->kind == ERR_BAD_SOURCE) {
+        err->kind = ERR_BAD_REQUEST;
+        err_hint(err, "pack the folder that holds kit.json again: tar -C FOLDER -czf kit.tar.gz .");
+    }
+    return -1;
 }

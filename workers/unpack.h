@@ -14,3 +14,7 @@
  * ERR_BAD_SOURCE, ERR_TOO_LARGE with a hint; ERR_INTERNAL when it could not do its work. */
 int unpack_run(const char *helper_dir, int fd, int dir_fd, const struct limits *limits, const char *manifest_path,
                uid_t uid, cJSON **ret_facts, struct err *err);
+
+/* The same for a kit's archive, always unpacked. ERR_BAD_REQUEST and ERR_TOO_LARGE say what an operator can do. */
+int unpack_kit(const char *helper_dir, int fd, int dir_fd, const struct limits *limits, uid_t uid, cJSON **ret_facts,
+               struct err *err);
