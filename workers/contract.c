@@ -13,8 +13,11 @@
 
 struct checking {
     const cJSON *rules, *facts;
+    const struct kit *kit; /* or NULL */
+    const char *kit_name;  /* what the profile calls its kit */
     cJSON *checks;
     char *first, *hint; /* of the first broken rule */
+    char *unchecked;    /* of the first that was not looked at */
 };
 
 /* A list of symbols for a sentence: at most MAX_NAMED of them. */
@@ -60,6 +63,20 @@ static void record(struct checking *c, const char *name, bool ok, char *detail, 
     mem_free(detail);
 }
 
+/* Takes why. */
+static void not_checked(struct checking *c, const char *name, char *why)
+{
+    cJSON *check = cJSON_CreateObject();
+
+    json_put_str(check, "name", name);
+    cJSON_AddNullToObject(check, "ok");
+    json_put_str(check, "detail", why);
+    cJSON_AddItemToArray(c->checks, check);
+    if (!c->unchecked)
+        c->unchecked = STEAL(why);
+    mem_free(why);
+}
+
 static void no_fact(struct checking *c, const char *name, const char *fact)
 {
     record(c, name, false, mem_printf("the inspector says nothing of %s", fact), NULL);
@@ -84,11 +101,23 @@ static bool is_function(const cJSON *v)
     return strcmp(json_str(v, "kind", ""), "function") == 0;
 }
 
+/* What others can call by name: of an archive, what its members define. */
+static const cJSON *exports_of(const struct checking *c)
+{
+    const cJSON *exports = json_arr(c->facts, "exports");
+
+    return exports ? exports : json_arr(c->facts, "defined");
+}
+
 static const cJSON *find_export(const struct checking *c, const char *name)
 {
     const cJSON *v;
 
-    cJSON_ArrayForEach(v, json_arr(c->facts, "exports")) if (strcmp(json_str(v, "name", ""), name) == 0) return v;
+    cJSON_ArrayForEach(v, exports_of(c)) /* {"name"} of a module, a text of the others */
+    {
+        if (strcmp(cJSON_IsString(v) ? v->valuestring : json_str(v, "name", ""), name) == 0)
+            return v;
+    }
     return NULL;
 }
 
@@ -152,7 +181,7 @@ static void rule_exports(struct checking *c, const cJSON *wanted)
     const cJSON *v;
     struct names missing = {0};
 
-    if (!json_arr(c->facts, "exports"))
+    if (!exports_of(c))
         return no_fact(c, "exports", "exports");
     cJSON_ArrayForEach(v, wanted) if (!find_export(c, v->valuestring)) name_add(&missing, v->valuestring);
     missing_exports(c, "exports", &missing, cJSON_GetArraySize(wanted), NULL);
@@ -163,9 +192,9 @@ static void crate_exports(struct checking *c, char *const *wanted)
     struct names missing = {0};
     int count = 0;
 
-    if (!wanted || !*wanted)
+    if (!wanted || !*wanted || json_bool(c->rules, "executable", false)) /* a program has its entry point */
         return;
-    if (!json_arr(c->facts, "exports"))
+    if (!exports_of(c))
         return no_fact(c, "crate_exports", "exports");
     for (; *wanted; wanted++, count++)
         if (!find_export(c, *wanted))
@@ -179,7 +208,7 @@ static void rule_exports_any(struct checking *c, const cJSON *wanted)
     const cJSON *v;
     struct names all = {0};
 
-    if (!json_arr(c->facts, "exports"))
+    if (!exports_of(c))
         return no_fact(c, "exports_any", "exports");
     cJSON_ArrayForEach(v, wanted)
     {
@@ -298,7 +327,7 @@ static void rule_needed(struct checking *c, const cJSON *allowed)
            "link it statically: a crate's `vendored`, `bundled` or `static` feature, or a crate in Rust");
 }
 
-/* A program, not a shared library or an object file. */
+/* A program that can be started, not a shared library or an object file. */
 static void rule_executable(struct checking *c, bool wanted)
 {
     const char *type = json_str(c->facts, "type", NULL);
@@ -308,43 +337,115 @@ static void rule_executable(struct checking *c, bool wanted)
     if (!type || (!is && !cJSON_IsBool(pie)))
         return no_fact(c, "executable", "whether it is a program");
     is = is || cJSON_IsTrue(pie);
+    if (is && wanted && !cJSON_HasObjectItem(c->facts, "entry"))
+        return no_fact(c, "executable", "the entry point");
+    if (is && wanted && !json_str(c->facts, "entry", NULL))
+        return record(c, "executable", false, mem_strdup("it has no entry point"),
+                      "the symbol that the linker or its script takes as the entry is not defined by the crate");
     record(c, "executable", is == wanted, mem_strdup(is ? "it is a program" : "it is no program but a library"), NULL);
+}
+
+/* --- ELF and archives --- */
+
+static void rule_undefined(struct checking *c, const cJSON *allowed)
+{
+    const cJSON *undefined = json_arr(c->facts, "undefined"), *v;
+    struct names foreign = {0};
+
+    if (!undefined)
+        return no_fact(c, "undefined", "undefined symbols");
+    cJSON_ArrayForEach(v, undefined)
+    {
+        const char *name = cJSON_IsString(v) ? v->valuestring : "?";
+        if (!matches(allowed, name))
+            name_add(&foreign, name);
+    }
+    if (json_bool(c->facts, "truncated", false) && foreign.count == 0)
+        return record(c, "undefined", false, mem_strdup("it has too many symbols to look at all of them"), NULL);
+    if (foreign.count == 0)
+        return record(c, "undefined", true,
+                      cJSON_GetArraySize(undefined)
+                          ? mem_printf("the host has all %d undefined symbols", cJSON_GetArraySize(undefined))
+                          : mem_strdup("it has no undefined symbol"),
+                      NULL);
+    AUTO(char_p) char *list = name_list(&foreign);
+    record(c, "undefined", false, mem_printf("it needs symbols that the host does not have: %s", list),
+           "nothing that was linked defines them: remove the code or the dependency that uses them, "
+           "or let the crate bring their C source");
 }
 
 /* --- all of them --- */
 
+static void check_rule(struct checking *c, const char *name, const cJSON *rule)
+{
+    if (strcmp(name, "imports") == 0)
+        rule_imports(c, rule);
+    else if (strcmp(name, "exports") == 0)
+        rule_exports(c, rule);
+    else if (strcmp(name, "exports_any") == 0)
+        rule_exports_any(c, rule);
+    else if (strcmp(name, "exports_function") == 0 && cJSON_IsTrue(rule))
+        rule_exports_function(c);
+    else if (strcmp(name, "memory") == 0)
+        rule_memory(c, rule);
+    else if (strcmp(name, "type") == 0)
+        rule_type(c, rule);
+    else if (strcmp(name, "interp") == 0)
+        rule_interp(c, cJSON_IsTrue(rule));
+    else if (strcmp(name, "needed") == 0)
+        rule_needed(c, rule);
+    else if (strcmp(name, "executable") == 0)
+        rule_executable(c, cJSON_IsTrue(rule));
+    else if (strcmp(name, "undefined") == 0)
+        rule_undefined(c, rule);
+}
+
+/* The lists of a kit and the rules whose place they take. */
+static const struct {
+    const char *rule, *list;
+} kit_rules[] = {{"imports", "allowed_imports"}, {"exports", "wanted_exports"}, {"undefined", "allowed_undefined"}};
+
+static const char *kit_list_name(const char *rule)
+{
+    for (size_t i = 0; i < COUNT(kit_rules); i++)
+        if (strcmp(kit_rules[i].rule, rule) == 0)
+            return kit_rules[i].list;
+    return "";
+}
+
 static void check_rules(struct checking *c)
 {
-    const cJSON *rule;
+    const cJSON *rule, *kit = c->kit ? c->kit->json : NULL;
 
     cJSON_ArrayForEach(rule, c->rules)
     {
-        const char *name = rule->string;
-        if (strcmp(name, "imports") == 0)
-            rule_imports(c, rule);
-        else if (strcmp(name, "exports") == 0)
-            rule_exports(c, rule);
-        else if (strcmp(name, "exports_any") == 0)
-            rule_exports_any(c, rule);
-        else if (strcmp(name, "exports_function") == 0 && cJSON_IsTrue(rule))
-            rule_exports_function(c);
-        else if (strcmp(name, "memory") == 0)
-            rule_memory(c, rule);
-        else if (strcmp(name, "type") == 0)
-            rule_type(c, rule);
-        else if (strcmp(name, "interp") == 0)
-            rule_interp(c, cJSON_IsTrue(rule));
-        else if (strcmp(name, "needed") == 0)
-            rule_needed(c, rule);
-        else if (strcmp(name, "executable") == 0)
-            rule_executable(c, cJSON_IsTrue(rule));
+        const cJSON *list = json_arr(kit, kit_list_name(rule->string));
+        bool of_kit = cJSON_IsString(rule) && strcmp(rule->string, "host") != 0;
+        if (list || !of_kit)
+            check_rule(c, rule->string, list ? list : rule);
+        else if (!c->kit)
+            not_checked(c, rule->string,
+                        mem_printf("not checked: no kit %s is installed; bloomeryd kit install", c->kit_name));
+        else
+            not_checked(c, rule->string,
+                        mem_printf("not checked: kit %.60s %.60s has no %s", c->kit->name, c->kit->version,
+                                   kit_list_name(rule->string)));
+    }
+    for (size_t i = 0; i < COUNT(kit_rules); i++) {
+        const cJSON *list = json_arr(kit, kit_rules[i].list);
+        if (list && !cJSON_GetObjectItemCaseSensitive(c->rules, kit_rules[i].rule))
+            check_rule(c, kit_rules[i].rule, list);
     }
 }
 
-int contract_check(const struct profile *p, const struct plan *plan, const cJSON *metadata, cJSON **ret_contract,
-                   struct err *err)
+int contract_check(const struct profile *p, const struct plan *plan, const struct kit *kit, const cJSON *metadata,
+                   cJSON **ret_contract, struct err *err)
 {
-    struct checking c = {.rules = json_obj(p->json, "contract"), .facts = metadata, .checks = cJSON_CreateArray()};
+    struct checking c = {.rules = json_obj(p->json, "contract"),
+                         .facts = metadata,
+                         .kit = kit,
+                         .kit_name = json_str(json_obj(p->json, "kit"), "name", p->name),
+                         .checks = cJSON_CreateArray()};
     const char *host = json_str(c.rules, "host", p->name);
     cJSON *contract = cJSON_CreateObject();
 
@@ -354,9 +455,12 @@ int contract_check(const struct profile *p, const struct plan *plan, const cJSON
         crate_exports(&c, plan->exports);
     }
     json_put_str(contract, "host", host);
-    json_put_str(contract, "verdict", c.first ? "fail" : "pass");
+    json_put_str(contract, "verdict", c.first ? "fail" : c.unchecked ? "skipped" : "pass");
+    if (!c.first && c.unchecked)
+        json_put_str(contract, "reason", c.unchecked);
     cJSON_AddItemToObject(contract, "checks", c.checks);
     *ret_contract = contract;
+    mem_free(c.unchecked);
     if (!c.first)
         return 0;
     err_set(err, ERR_CONTRACT, "%s does not load this: %s", host, c.first);

@@ -20,6 +20,7 @@ struct making {
     const cJSON *options, *metadata, *package;
     const cJSON *own; /* [package.metadata.bloomery] or NULL */
     const cJSON *lib; /* the lib target that is built, or NULL: bins are */
+    const char *as;   /* kind of output: bin, cdylib, staticlib */
     struct strs warnings;
     const char *cargo_profile;
 };
@@ -343,13 +344,29 @@ static char *missing_features(const cJSON *target, const struct strs *on)
 
 /* --- targets --- */
 
+/* "lib{lib}.a" of a target: {name} is its name, {lib} the same with underscores. The caller owns it. */
+static char *file_name(const char *pattern, const char *name, const char *crate)
+{
+    const char *lib_mark = strstr(pattern, "{lib}"), *mark = lib_mark ? lib_mark : strstr(pattern, "{name}");
+
+    if (!mark)
+        return mem_strdup(pattern);
+    return mem_printf("%.*s%s%s", (int)(mark - pattern), pattern, lib_mark ? crate : name, mark + (lib_mark ? 5 : 6));
+}
+
+static const char *known_kind(const char *kind)
+{
+    return strcmp(kind, "wasm") == 0 ? "wasm" : strcmp(kind, "ar") == 0 ? "ar" : "elf";
+}
+
 static void add_output(const struct making *m, struct plan *plan, const cJSON *target)
 {
-    const char *name = name_of(target), *lib_mark, *mark;
+    const char *name = name_of(target);
     bool bin = m->lib == NULL;
-    const char *pattern = json_str(json_obj(m->p->json, "outputs"), bin ? "bin" : "cdylib", "{name}");
+    const char *link = json_str(json_obj(m->p->json, "link"), "output", NULL);
     const char *suffix = json_str(json_obj(m->p->json, "artifact"), "suffix", "");
-    const char *kind = json_str(json_obj(m->p->json, "artifact"), "kind", "");
+    const char *kind = known_kind(json_str(json_obj(m->p->json, "artifact"), "kind", ""));
+    const char *made = strcmp(m->as, "staticlib") == 0 ? "ar" : strncmp(m->p->target, "wasm", 4) == 0 ? "wasm" : "elf";
     AUTO(char_p) char *crate = mem_strdup(name), *package = mem_strdup(name_of(m->package));
 
     for (char *s = crate; *s; s++)
@@ -358,21 +375,17 @@ static void add_output(const struct making *m, struct plan *plan, const cJSON *t
         *s = *s == '-' ? '_' : *s;
     /* cargo names a lib with underscores; where it is the package's own name, people know it with its hyphens. */
     const char *shown = !bin && strcmp(crate, package) == 0 ? name_of(m->package) : name;
-    lib_mark = strstr(pattern, "{lib}");
-    mark = lib_mark ? lib_mark : strstr(pattern, "{name}");
-    if (!mark)
-        mark = pattern + strlen(pattern);
-    size_t skip = lib_mark ? 5 : *mark ? 6 : 0;
+    AUTO(char_p) char *file = file_name(json_str(json_obj(m->p->json, "outputs"), m->as, "{name}"), name, crate);
     const char *folder = strcmp(m->cargo_profile, "dev") == 0 ? "debug" : m->cargo_profile;
 
     plan->outputs = mem_resize(plan->outputs, (plan->outputs_count + 1) * sizeof(struct plan_output));
     plan->outputs[plan->outputs_count++] =
         (struct plan_output){.name = mem_printf("%s%s", shown, suffix),
-                             .file = mem_printf("%s/%s/%.*s%s%s", m->p->target, folder, (int)(mark - pattern), pattern,
-                                                lib_mark ? crate : name, mark + skip),
-                             .kind = strcmp(kind, "wasm") == 0 ? "wasm"
-                                     : strcmp(kind, "ar") == 0 ? "ar"
-                                                               : "elf",
+                             .stem = strlen(shown),
+                             .file = mem_printf("%s/%s/%s", m->p->target, folder, file),
+                             .kind = kind,
+                             .file_kind = link ? made : kind,
+                             .linked = link ? file_name(link, name, crate) : NULL,
                              .is_bin = bin};
 }
 
@@ -471,7 +484,7 @@ static int nothing_to_build(const struct making *m, struct err *err)
     if (macro) {
         err_set(err, ERR_BAD_SOURCE,
                 "package %.80s is a procedural macro: it runs inside the compiler and gives no artifact", name);
-    } else if (!array_has(prefer, "cdylib")) {
+    } else if (!array_has(prefer, "cdylib") && !array_has(prefer, "staticlib")) {
         err_set(err, ERR_BAD_SOURCE, "package %.80s has no bin, and profile %s builds executables", name, m->p->name);
         err_hint(err, "add src/main.rs or a [[bin]], or choose a profile that builds libraries");
     } else {
@@ -499,8 +512,8 @@ static int pick_targets(struct making *m, struct plan *plan, struct err *err)
             return err_set(err, ERR_BAD_SOURCE, "profile %s does not build bins", m->p->name);
         return named_bins(m, names, &on, plan, err);
     }
-    if (first && strcmp(first, "bin") != 0 && strcmp(first, "cdylib") != 0)
-        return err_set(err, ERR_BAD_SOURCE, "package.metadata.bloomery.prefer must be bin or cdylib");
+    if (first && strcmp(first, "bin") != 0 && strcmp(first, "cdylib") != 0 && strcmp(first, "staticlib") != 0)
+        return err_set(err, ERR_BAD_SOURCE, "package.metadata.bloomery.prefer must be bin, cdylib or staticlib");
     if (first && (!array_has(json_arr(m->p->json, "prefer"), first) || !gives(m->package, first, false)))
         first = NULL;
     cJSON_ArrayForEach(want, json_arr(m->p->json, "prefer"))
@@ -510,6 +523,7 @@ static int pick_targets(struct making *m, struct plan *plan, struct err *err)
             continue;
         if (strcmp(output, "bin") == 0)
             return all_bins(m, &on, plan, err);
+        m->as = strcmp(output, "staticlib") == 0 ? "staticlib" : "cdylib";
         m->lib = lib_of(m->package);
         add_output(m, plan, m->lib);
         return 0;
@@ -626,13 +640,10 @@ static void command(const struct making *m, struct plan *plan)
         strs_printf(&argv, "--features=%s", features.p);
     if (m->lib) {
         strs_printf(&argv, "--lib");
-        strs_printf(&argv, "--crate-type=cdylib");
+        strs_printf(&argv, "--crate-type=%s", m->as);
     } else {
-        size_t suffix = strlen(json_str(json_obj(m->p->json, "artifact"), "suffix", ""));
-        for (size_t i = 0; i < plan->outputs_count; i++) {
-            const char *name = plan->outputs[i].name;
-            strs_printf(&argv, "--bin=%.*s", (int)(strlen(name) - suffix), name);
-        }
+        for (size_t i = 0; i < plan->outputs_count; i++)
+            strs_printf(&argv, "--bin=%.*s", (int)plan->outputs[i].stem, plan->outputs[i].name);
     }
     plan->cargo = strs_steal(&argv);
 }
@@ -659,23 +670,52 @@ static char *rustflags(const struct making *m, const struct cargo_config *config
     return buf_steal(&b);
 }
 
+/* Of cargo and of the link step. */
+static const char *const same_env[] = {
+    "HOME=/work/home", "TMPDIR=/work/tmp",
+    "SOURCE_DATE_EPOCH=315532800", /* 1980-01-01: the first day that a zip can hold */
+    "LANG=C.UTF-8"};
+
+/* An option of the profile's own as the profile's linker and link step read it: what was given, else its default, else "". */
+static char *option_text(const struct making *m, const cJSON *declared)
+{
+    const cJSON *v = cJSON_GetObjectItemCaseSensitive(m->options, declared->string);
+
+    if (!v)
+        v = cJSON_GetObjectItemCaseSensitive(declared, "default");
+    if (cJSON_IsString(v))
+        return mem_strdup(v->valuestring);
+    if (cJSON_IsNumber(v))
+        return mem_printf("%.0f", v->valuedouble);
+    if (cJSON_IsBool(v) || strcmp(json_str(declared, "type", ""), "bool") == 0)
+        return mem_strdup(cJSON_IsTrue(v) ? "true" : "false");
+    return mem_strdup("");
+}
+
+static void put_options(const struct making *m, struct strs *env)
+{
+    const cJSON *v;
+
+    cJSON_ArrayForEach(v, json_obj(m->p->json, "options"))
+    {
+        AUTO(char_p) char *name = mem_strdup(v->string), *text = option_text(m, v);
+        for (char *s = name; *s; s++)
+            *s = (char)toupper((unsigned char)*s);
+        strs_printf(env, "BLOOMERY_OPTION_%s=%s", name, text);
+    }
+}
+
 static void environment(const struct making *m, const struct cargo_config *config, struct plan *plan)
 {
-    static const char *const fixed[] = {
-        "CARGO_HOME=/work/cargo",
-        "CARGO_TARGET_DIR=/work/target",
-        "HOME=/work/home",
-        "TMPDIR=/work/tmp",
-        "CARGO_NET_OFFLINE=true",
-        "CARGO_TERM_COLOR=never",
-        "CARGO_TERM_PROGRESS_WHEN=never",
-        "CARGO_INCREMENTAL=0",
-        "SOURCE_DATE_EPOCH=315532800", /* 1980-01-01: the first day that a zip can hold */
-        "LANG=C.UTF-8"};
+    static const char *const fixed[] = {"CARGO_HOME=/work/cargo",         "CARGO_TARGET_DIR=/work/target",
+                                        "CARGO_NET_OFFLINE=true",         "CARGO_TERM_COLOR=never",
+                                        "CARGO_TERM_PROGRESS_WHEN=never", "CARGO_INCREMENTAL=0"};
     AUTO(char_p) char *flags = rustflags(m, config), *upper = mem_strdup(m->cargo_profile);
     struct strs env = {0};
     const cJSON *v;
 
+    for (size_t i = 0; i < COUNT(same_env); i++)
+        strs_printf(&env, "%s", same_env[i]);
     for (size_t i = 0; i < COUNT(fixed); i++)
         strs_printf(&env, "%s", fixed[i]);
     strs_printf(&env, "CARGO_ENCODED_RUSTFLAGS=%s", flags);
@@ -687,7 +727,22 @@ static void environment(const struct making *m, const struct cargo_config *confi
     }
     cJSON_ArrayForEach(v, json_obj(m->p->json, "env")) strs_printf(&env, "%s=%s", v->string, v->valuestring);
     cJSON_ArrayForEach(v, json_obj(m->options, "env")) strs_printf(&env, "%s=%s", v->string, v->valuestring);
+    put_options(m, &env);
     plan->env = strs_steal(&env);
+}
+
+/* The caller's env.NAME is cargo's and the crate's: it may not steer the link. */
+static void link_environment(const struct making *m, struct plan *plan)
+{
+    struct strs env = {0};
+    const cJSON *v;
+
+    for (size_t i = 0; i < COUNT(same_env); i++)
+        strs_printf(&env, "%s", same_env[i]);
+    cJSON_ArrayForEach(v, json_obj(m->p->json, "env")) strs_printf(&env, "%s=%s", v->string, v->valuestring);
+    strs_printf(&env, "BLOOMERY_TARGET=%s", m->p->target);
+    put_options(m, &env);
+    plan->link_env = strs_steal(&env);
 }
 
 static int pick_profile(struct making *m, struct err *err)
@@ -721,6 +776,7 @@ static int make(struct making *m, const struct cargo_config *config, struct plan
     plan->manifest = mem_strdup(json_str(m->package, "manifest_path", ""));
     command(m, plan);
     environment(m, config, plan);
+    link_environment(m, plan);
     /* What a crate exports by name is its library's; a program has its entry point. */
     if (!plan->outputs[0].is_bin)
         cJSON_ArrayForEach(v, json_arr(m->own, "exports")) strs_printf(&exports, "%s", v->valuestring);
@@ -731,7 +787,7 @@ static int make(struct making *m, const struct cargo_config *config, struct plan
 int plan_make(const struct profile *p, const cJSON *options, const cJSON *metadata, const struct cargo_config *config,
               struct plan *ret, struct err *err)
 {
-    struct making m = {.p = p, .options = options, .metadata = metadata};
+    struct making m = {.p = p, .options = options, .metadata = metadata, .as = "bin"};
     struct plan plan = {0};
     int r = make(&m, config, &plan, err);
 
@@ -748,6 +804,7 @@ void plan_clear(struct plan *p)
     for (size_t i = 0; i < p->outputs_count; i++) {
         mem_free(p->outputs[i].name);
         mem_free(p->outputs[i].file);
+        mem_free(p->outputs[i].linked);
     }
     mem_free(p->outputs);
     mem_free(p->crate_name);
@@ -755,6 +812,7 @@ void plan_clear(struct plan *p)
     mem_free(p->manifest);
     strs_list_free(p->cargo);
     strs_list_free(p->env);
+    strs_list_free(p->link_env);
     strs_list_free(p->exports);
     strs_list_free(p->warnings);
     *p = (struct plan){0};

@@ -8,6 +8,7 @@
  *
  *     /work/src     the crate           /work/cargo   CARGO_HOME
  *     /work/target  CARGO_TARGET_DIR    /work/home, /work/tmp
+ *     /work/out     what the link step makes
  *     /bloomery/profile, /bloomery/steps: data of the server, read-only
  */
 #pragma once
@@ -33,9 +34,12 @@ void cargo_config_filter(const struct profile *p, const cJSON *config, struct ca
 void cargo_config_clear(struct cargo_config *c);
 
 struct plan_output {
-    char *name;       /* the artifact's: "hello-world.wasm" */
-    char *file;       /* beneath /work/target: "wasm32-wasip1/release/hello-world.wasm" */
-    const char *kind; /* wasm | elf | ar: which inspector and contract */
+    char *name;            /* the artifact's: "hello-world.wasm" */
+    size_t stem;           /* how much of it is the target's own name: "hello-world" */
+    char *file;            /* what cargo makes, beneath /work/target: "wasm32-wasip1/release/hello-world.wasm" */
+    const char *kind;      /* wasm | elf | ar: which inspector and contract */
+    const char *file_kind; /* the same of `file`, which the link step may change */
+    char *linked;          /* what the profile's link step makes of it, beneath /work/out; NULL: it has none */
     bool is_bin;
 };
 
@@ -46,6 +50,8 @@ struct plan {
     char **env;                  /* KEY=VALUE, NULL-terminated: all that cargo gets beyond PATH */
     struct plan_output *outputs; /* primary first; at least one */
     size_t outputs_count;
+    char **link_env;  /* KEY=VALUE, NULL-terminated: what the link step gets of the profile; of each output there is
+                         more (link.h) */
     bool needs_fetch; /* there are dependencies that the tarball does not bring */
     char **exports;   /* [package.metadata.bloomery] exports: wanted besides the contract's; NULL-terminated */
     char **warnings;  /* NULL-terminated */
@@ -57,12 +63,15 @@ struct plan {
  * prefers; else ERR_BAD_SOURCE listing the members), the targets (option bin, else the profile's `prefer`), checks
  * features and cargo_profile's name, applies [package.metadata.bloomery] defaults (options given by the caller win).
  * ERR_BAD_SOURCE names what there is; ERR_DEPENDENCY for git or foreign-registry dependencies ("vendor them"). A lib
- * whose kind is only "lib" is built as cdylib by `cargo rustc --lib --crate-type cdylib`.
+ * whose kind is only "lib" is built as cdylib or staticlib by `cargo rustc --lib --crate-type cdylib`.
  *
  * [package.metadata.bloomery] may say: bin, features, exports (lists), no_default_features, cargo_profile, and
- * prefer = "bin" | "cdylib" for a package that has both. A workspace with one default member is that member. Bins whose
+ * prefer = "bin" | "cdylib" | "staticlib" for a package that has both. A workspace with one default member is that member. Bins whose
  * required-features are off are left out with a warning. The primary of several bins is default-run, else the package's
- * namesake, else the first by name. */
+ * namesake, else the first by name.
+ *
+ * The profile's own options are BLOOMERY_OPTION_NAME in env and link_env: true, false, a number or the text; "" where
+ * neither the caller nor the profile gives a value. */
 int plan_make(const struct profile *p, const cJSON *options, const cJSON *metadata, const struct cargo_config *config,
               struct plan *ret, struct err *err);
 void plan_clear(struct plan *p);

@@ -33,17 +33,30 @@ static const struct field profile_fields[] = {
     {"toolchain", FIELD_TEXT, true},  {"prefer", FIELD_TEXTS, true},     {"outputs", FIELD_TEXT_MAP, true},
     {"artifact", FIELD_OBJECT, true}, {"rustflags", FIELD_TEXTS, false}, {"env", FIELD_TEXT_MAP, false},
     {"features", FIELD_TEXTS, false}, {"options", FIELD_OBJECT, false},  {"limits", FIELD_OBJECT, false},
-    {"contract", FIELD_OBJECT, true}, {"trial", FIELD_OBJECT, false},    {"hints", FIELD_OBJECTS, false},
-    {"$schema", FIELD_TEXT, false},
+    {"link", FIELD_OBJECT, false},    {"kit", FIELD_OBJECT, false},      {"contract", FIELD_OBJECT, true},
+    {"trial", FIELD_OBJECT, false},   {"hints", FIELD_OBJECTS, false},   {"$schema", FIELD_TEXT, false},
 };
 
 static const struct field artifact_fields[] = {{"kind", FIELD_TEXT, true}, {"suffix", FIELD_TEXT, false}};
 
+static const struct field link_fields[] = {
+    {"command", FIELD_TEXTS, true}, {"output", FIELD_TEXT, true}, {"seconds", FIELD_NUMBER, false}};
+
+static const struct field kit_fields[] = {
+    {"name", FIELD_TEXT, true}, {"required", FIELD_BOOL, true}, {"doc", FIELD_TEXT, true}};
+
 static const struct field contract_fields[] = {
-    {"host", FIELD_TEXT, true},          {"imports", FIELD_TEXTS, false},         {"exports", FIELD_TEXTS, false},
-    {"exports_any", FIELD_TEXTS, false}, {"exports_function", FIELD_BOOL, false}, {"memory", FIELD_OBJECT, false},
-    {"type", FIELD_TEXTS, false},        {"interp", FIELD_BOOL, false},           {"needed", FIELD_TEXTS, false},
+    {"host", FIELD_TEXT, true},
+    {"imports", FIELD_TEXT_OR_TEXTS, false},
+    {"exports", FIELD_TEXT_OR_TEXTS, false},
+    {"exports_any", FIELD_TEXTS, false},
+    {"exports_function", FIELD_BOOL, false},
+    {"memory", FIELD_OBJECT, false},
+    {"type", FIELD_TEXTS, false},
+    {"interp", FIELD_BOOL, false},
+    {"needed", FIELD_TEXTS, false},
     {"executable", FIELD_BOOL, false},
+    {"undefined", FIELD_TEXT_OR_TEXTS, false},
 };
 
 static const struct field memory_fields[] = {{"exported", FIELD_BOOL, false}, {"imported", FIELD_BOOL, false}};
@@ -87,7 +100,7 @@ static bool pattern_ok(const char *s)
 
 static int check_outputs(const cJSON *json, struct err *err)
 {
-    static const char *const types[] = {"bin", "cdylib"};
+    static const char *const types[] = {"bin", "cdylib", "staticlib"};
     static const char *const kinds[] = {"wasm", "elf", "ar"};
     const cJSON *v, *outputs = json_obj(json, "outputs"), *prefer = json_arr(json, "prefer");
     const cJSON *artifact = json_obj(json, "artifact");
@@ -175,9 +188,48 @@ static int check_limits(const cJSON *json, struct limits *limits, struct err *er
     return 0;
 }
 
+static int check_link(const cJSON *json, struct err *err)
+{
+    const cJSON *link = json_obj(json, "link"), *kit = json_obj(json, "kit"), *v;
+
+    if (link && fields_check(link, "link.", link_fields, COUNT(link_fields), err) < 0)
+        return -1;
+    if (link && cJSON_GetArraySize(json_arr(link, "command")) == 0)
+        return err_set(err, ERR_BAD_REQUEST, "link.command is empty");
+    cJSON_ArrayForEach(v, json_arr(link, "command"))
+    {
+        if (!*v->valuestring)
+            return err_set(err, ERR_BAD_REQUEST, "link.command has an empty argument");
+    }
+    if (link && !pattern_ok(json_str(link, "output", "")))
+        return err_set(err, ERR_BAD_REQUEST, "link.output must be a file name with {name} or {lib}");
+    if (kit && fields_check(kit, "kit.", kit_fields, COUNT(kit_fields), err) < 0)
+        return -1;
+    if (kit && !fields_is_name(json_str(kit, "name", "")))
+        return err_set(err, ERR_BAD_REQUEST, "kit.name must be the name of a kit");
+    if (kit && !*json_str(kit, "doc", ""))
+        return err_set(err, ERR_BAD_REQUEST, "kit.doc is empty");
+    if (json_bool(kit, "required", false) && !link)
+        return err_set(err, ERR_BAD_REQUEST, "kit.required without link: it is the link step that needs the kit");
+    return 0;
+}
+
+/* Lists in which * may stand at the end of a name. */
+static int check_patterns(const cJSON *contract, const char *rule, struct err *err)
+{
+    const cJSON *v;
+
+    cJSON_ArrayForEach(v, json_arr(contract, rule))
+    {
+        if (!fields_is_pattern(v->valuestring))
+            return err_set(err, ERR_BAD_REQUEST, "contract.%s: %s must have its * at the end", rule, v->valuestring);
+    }
+    return 0;
+}
+
 static int check_contract(const cJSON *json, struct err *err)
 {
-    static const char *const wasm_only[] = {"imports", "exports", "exports_any", "exports_function", "memory"};
+    static const char *const wasm_only[] = {"imports", "exports_function", "memory"};
     static const char *const elf_only[] = {"type", "interp", "needed", "executable"};
     static const char *const elf_types[] = {"exec", "dyn", "rel"};
     const cJSON *v, *c = json_obj(json, "contract");
@@ -191,12 +243,17 @@ static int check_contract(const cJSON *json, struct err *err)
             return err_set(err, ERR_BAD_REQUEST, "contract.%s is a rule for wasm, not for %s", v->string, kind);
         if (strcmp(kind, "elf") != 0 && one_of(v->string, elf_only, COUNT(elf_only)))
             return err_set(err, ERR_BAD_REQUEST, "contract.%s is a rule for elf, not for %s", v->string, kind);
+        if (strcmp(kind, "wasm") == 0 && strcmp(v->string, "undefined") == 0)
+            return err_set(err, ERR_BAD_REQUEST, "contract.undefined is a rule for elf and ar, not for wasm");
+        if (!cJSON_IsString(v) || strcmp(v->string, "host") == 0)
+            continue;
+        if (strcmp(v->valuestring, "kit") != 0)
+            return err_set(err, ERR_BAD_REQUEST, "contract.%s must be a list of texts or \"kit\"", v->string);
+        if (!json_obj(json, "kit"))
+            return err_set(err, ERR_BAD_REQUEST, "contract.%s is \"kit\", but the profile names no kit", v->string);
     }
-    cJSON_ArrayForEach(v, json_arr(c, "imports"))
-    {
-        if (!fields_is_pattern(v->valuestring))
-            return err_set(err, ERR_BAD_REQUEST, "contract.imports: %s must have its * at the end", v->valuestring);
-    }
+    if (check_patterns(c, "imports", err) < 0 || check_patterns(c, "undefined", err) < 0)
+        return -1;
     cJSON_ArrayForEach(v, json_arr(c, "type")) if (!one_of(v->valuestring, elf_types, COUNT(elf_types))) return err_set(
         err, ERR_BAD_REQUEST, "contract.type: %s is not exec, dyn or rel", v->valuestring);
     return fields_check(json_obj(c, "memory"), "contract.memory.", memory_fields, COUNT(memory_fields), err);
@@ -242,7 +299,8 @@ static int check(struct profile *p, const char *folder, struct err *err)
         return err_set(err, ERR_BAD_REQUEST, "target must be a target triple");
     if (!word_ok(p->toolchain))
         return err_set(err, ERR_BAD_REQUEST, "toolchain must be a name of docker/toolchains.json");
-    if (check_outputs(p->json, err) < 0 || check_build(p->json, err) < 0 || check_contract(p->json, err) < 0)
+    if (check_outputs(p->json, err) < 0 || check_build(p->json, err) < 0 || check_link(p->json, err) < 0 ||
+        check_contract(p->json, err) < 0)
         return -1;
     return check_limits(p->json, &p->limits, err) < 0 || check_rest(p->json, err) < 0 ? -1 : 0;
 }
@@ -401,6 +459,7 @@ static cJSON *describe_artifacts(const struct profile *p)
 
 cJSON *profile_describe(const struct profile *p)
 {
+    const cJSON *kit = json_obj(p->json, "kit");
     cJSON *d = cJSON_CreateObject();
 
     json_put_str(d, "name", p->name);
@@ -408,6 +467,7 @@ cJSON *profile_describe(const struct profile *p)
     json_put_str(d, "target", p->target);
     json_put_str(d, "toolchain", p->toolchain);
     json_put_str(d, "host", json_str(json_obj(p->json, "contract"), "host", NULL));
+    cJSON_AddItemToObject(d, "kit", kit ? cJSON_Duplicate(kit, 1) : cJSON_CreateNull());
     cJSON_AddItemToObject(d, "artifacts", describe_artifacts(p));
     cJSON_AddItemToObject(d, "options", profile_options_describe(p));
     cJSON *limits = cJSON_AddObjectToObject(d, "limits");

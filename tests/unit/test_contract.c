@@ -14,16 +14,27 @@ struct checked {
     int r;
 };
 
-static struct checked check(void **state, const char *profile, const char *facts, const char *export)
+/* kit: its kit.json, NULL: none is installed. */
+static struct checked check_with(void **state, const char *profile, const char *kit, const char *facts,
+                                 const char *export)
 {
     AUTO(json) cJSON *metadata = kit_quoted(facts);
+    AUTO(json) cJSON *json = kit ? kit_quoted(kit) : NULL;
+    struct kit installed = {.json = json, .name = "k", .version = "7"};
     char *exports[] = {(char *)(uintptr_t) export, NULL};
     struct plan plan = {.exports = exports};
     struct checked c = {.err = ERR_INIT};
 
-    c.r = contract_check(kit_profile(state, profile), &plan, metadata, &c.contract, &c.err);
-    assert_string_equal(json_str(c.contract, "verdict", ""), c.r ? "fail" : "pass");
+    c.r = contract_check(kit_profile(state, profile), &plan, kit ? &installed : NULL, metadata, &c.contract, &c.err);
     assert_int_equal(c.err.kind, c.r ? ERR_CONTRACT : ERR_NONE);
+    return c;
+}
+
+static struct checked check(void **state, const char *profile, const char *facts, const char *export)
+{
+    struct checked c = check_with(state, profile, NULL, facts, export);
+
+    assert_string_equal(json_str(c.contract, "verdict", ""), c.r ? "fail" : "pass");
     return c;
 }
 
@@ -136,9 +147,9 @@ static void test_many_names(void **state)
 
 static void test_elf(void **state)
 {
-    passes(state, "static", "{'type':'exec','interp':null,'needed':[],'pie':false}");
-    passes(state, "static", "{'type':'dyn','interp':'','needed':[],'pie':true}");
-    passes(state, "static", "{'type':'dyn','interp':null,'needed':[],'pie':true}");
+    passes(state, "static", "{'type':'exec','interp':null,'needed':[],'pie':false,'entry':'0x40'}");
+    passes(state, "static", "{'type':'dyn','interp':'','needed':[],'pie':true,'entry':'0x40'}");
+    passes(state, "static", "{'type':'dyn','interp':null,'needed':[],'pie':true,'entry':'0x40'}");
     breaks(state, "static", "{'type':'dyn','interp':'/lib/ld-musl-x86_64.so.1','needed':['libc.so'],'pie':true}",
            "interp", "needs the dynamic loader /lib/ld-musl-x86_64.so.1", "dynamic linking");
     breaks(state, "static", "{'type':'dyn','interp':null,'needed':['libc.so','libssl.so.3'],'pie':true}", "needed",
@@ -146,14 +157,111 @@ static void test_elf(void **state)
     breaks(state, "static", "{'type':'rel','interp':null,'needed':[],'pie':true}", "type", "its type is rel", "");
     breaks(state, "static", "{'type':'dyn','interp':null,'needed':[],'pie':false}", "executable",
            "no program but a library", "");
+    breaks(state, "static", "{'type':'exec','interp':null,'needed':[],'entry':null}", "executable",
+           "has no entry point", "linker");
+    breaks(state, "static", "{'type':'exec','interp':null,'needed':[]}", "executable", "says nothing of the entry", "");
     breaks(state, "static", "{'type':'dyn','interp':7,'needed':[7],'pie':true}", "interp", "says nothing", "");
+}
+
+/* --- undefined symbols, and what a kit brings --- */
+
+static void test_undefined(void **state)
+{
+    passes(state, "linked", "{'type':'exec','exports':['main'],'undefined':[]}");
+    passes(state, "linked", "{'type':'rel','exports':['x','main'],'undefined':['host_','host_log','puts']}");
+    breaks(state, "linked", "{'type':'exec','exports':['main'],'undefined':['puts','host','putsx','pthread_create']}",
+           "undefined", "symbols that the host does not have: host, putsx, pthread_create", "C source");
+    breaks(state, "linked", "{'type':'exec','exports':['main']}", "undefined", "says nothing of undefined symbols", "");
+    breaks(state, "linked", "{'type':'exec','exports':['main'],'undefined':['puts'],'truncated':true}", "undefined",
+           "too many symbols", "");
+    breaks(state, "linked", "{'type':'exec','exports':['start'],'undefined':[]}", "exports", "does not export main",
+           "");
+    /* An archive exports what its members define. */
+    breaks(state, "linked", "{'kind':'elf','type':'rel','defined':['x'],'undefined':[]}", "exports",
+           "does not export main", "");
+    passes(state, "linked", "{'kind':'elf','type':'rel','defined':['main'],'undefined':[]}");
+    /* What a crate exports is its library's; a program has its entry point. */
+    struct checked c =
+        check(state, "static", "{'type':'exec','interp':null,'needed':[],'exports':[],'entry':'0x40'}", "greet");
+    assert_int_equal(c.r, 0);
+    cJSON_Delete(c.contract);
+}
+
+static const cJSON *find_check(const struct checked *c, const char *name)
+{
+    const cJSON *v;
+
+    cJSON_ArrayForEach(v, json_arr(c->contract, "checks")) if (strcmp(json_str(v, "name", ""), name) == 0) return v;
+    fail_msg("there is no check %s", name);
+    return NULL;
+}
+
+static void expect(struct checked c, const char *verdict, const char *name, const char *detail)
+{
+    const cJSON *v = find_check(&c, name);
+
+    assert_string_equal(json_str(c.contract, "verdict", ""), verdict);
+    if (!strstr(json_str(v, "detail", ""), detail))
+        fail_msg("%s", json_str(v, "detail", ""));
+    cJSON_Delete(c.contract);
+}
+
+static void test_without_kit(void **state)
+{
+    struct checked c = check_with(state, "kitted", NULL, "{" WEB ",'x':0}", NULL);
+
+    assert_int_equal(c.r, 1); /* what the profile asks itself is checked all the same */
+    expect(c, "fail", "exports_any", "none of _start, main");
+
+    c = check_with(state, "kitted", NULL, "{'imports':[{'module':'env','name':'x'}],'exports':[{'name':'_start'}]}",
+                   NULL);
+    assert_int_equal(c.r, 0);
+    assert_true(cJSON_IsNull(cJSON_GetObjectItemCaseSensitive(find_check(&c, "imports"), "ok")));
+    assert_true(cJSON_IsNull(cJSON_GetObjectItemCaseSensitive(find_check(&c, "exports"), "ok")));
+    assert_true(cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(find_check(&c, "exports_any"), "ok")));
+    assert_string_equal(json_str(c.contract, "reason", ""),
+                        "not checked: no kit test-libc is installed; bloomeryd kit install");
+    expect(c, "skipped", "exports", "no kit test-libc");
+
+    /* A kit that says nothing of it is no better. */
+    c = check_with(state, "kitted", "{'allowed_imports':[]}", "{'imports':[],'exports':[{'name':'main'}]}", NULL);
+    assert_int_equal(c.r, 0);
+    expect(c, "skipped", "exports", "not checked: kit k 7 has no wanted_exports");
+}
+
+static void test_with_kit(void **state)
+{
+    static const char lists[] = "{'allowed_imports':['env.memory','lind.*'],'wanted_exports':['_start','__tls_base']}";
+    static const char module[] = "{'imports':[{'module':'lind','name':'make-syscall'}],"
+                                 "'exports':[{'name':'_start'},{'name':'__tls_base'}]}";
+    struct checked c = check_with(state, "kitted", lists, module, NULL);
+
+    assert_int_equal(c.r, 0);
+    assert_null(json_str(c.contract, "reason", NULL));
+    expect(c, "pass", "imports", "all 1 imports");
+
+    c = check_with(state, "kitted", lists, "{'imports':[{'module':'env','name':'time'}],'exports':[{'name':'_start'}]}",
+                   NULL);
+    assert_string_equal(c.err.msg, "a kit's host does not load this: it imports what the host does not have: env.time");
+    assert_int_equal(cJSON_GetArraySize(json_arr(c.contract, "checks")), 4);
+    expect(c, "fail", "exports", "does not export __tls_base");
+
+    /* They take the place of the profile's own lists, and stand where it has none. */
+    c = check_with(state, "linked", "{'allowed_undefined':['abort'],'wanted_exports':[]}",
+                   "{'type':'exec','exports':[],'undefined':['abort','puts']}", NULL);
+    assert_int_equal(c.r, 1);
+    expect(c, "fail", "undefined", "does not have: puts");
+    c = check_with(state, "static", "{'allowed_undefined':['abort']}",
+                   "{'type':'exec','interp':null,'needed':[],'undefined':['exit']}", NULL);
+    expect(c, "fail", "undefined", "does not have: exit");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_web),        cmocka_unit_test(test_missing_facts), cmocka_unit_test(test_wasi),
-        cmocka_unit_test(test_many_names), cmocka_unit_test(test_elf),
+        cmocka_unit_test(test_web),         cmocka_unit_test(test_missing_facts), cmocka_unit_test(test_wasi),
+        cmocka_unit_test(test_many_names),  cmocka_unit_test(test_elf),           cmocka_unit_test(test_undefined),
+        cmocka_unit_test(test_without_kit), cmocka_unit_test(test_with_kit),
     };
 
     return cmocka_run_group_tests_name("contract", tests, kit_setup, kit_teardown);

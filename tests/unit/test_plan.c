@@ -134,6 +134,60 @@ static void test_elf(void **state)
     fails(state, "static", "{'cargo_profile':'debug'}", "hello.json", ERR_BAD_SOURCE, "cargo_profile debug", "dev");
 }
 
+static void test_linked(void **state)
+{
+    struct made m = make_from(state, "linked", "{}", "hello.json");
+
+    assert_int_equal(m.r, 0);
+    assert_string_equal(m.plan.cargo[1], "rustc");
+    expect_in(m.plan.cargo, "--lib");
+    expect_in(m.plan.cargo, "--crate-type=staticlib");
+    assert_int_equal(m.plan.outputs_count, 1);
+    assert_string_equal(m.plan.outputs[0].name, "hello-world.img");
+    assert_int_equal(m.plan.outputs[0].stem, strlen("hello-world"));
+    assert_string_equal(m.plan.outputs[0].file, "x86_64-unknown-linux-musl/release/libhello_world.a");
+    assert_string_equal(m.plan.outputs[0].file_kind, "ar");
+    assert_string_equal(m.plan.outputs[0].kind, "elf");
+    assert_string_equal(m.plan.outputs[0].linked, "hello_world.out");
+    assert_false(m.plan.outputs[0].is_bin);
+    expect_in(m.plan.link_env, "BLOOMERY_TARGET=x86_64-unknown-linux-musl");
+    expect_in(m.plan.link_env, "CC=musl-gcc");
+    expect_in(m.plan.link_env, "HOME=/work/home");
+    expect_in(m.plan.link_env, "SOURCE_DATE_EPOCH=315532800");
+    expect_in(m.plan.link_env, "BLOOMERY_OPTION_MEMORY=md");
+    expect_in(m.plan.link_env, "BLOOMERY_OPTION_DEPTH=3");
+    expect_in(m.plan.link_env, "BLOOMERY_OPTION_WIDTH=");
+    expect_in(m.plan.link_env, "BLOOMERY_OPTION_FANCY=false");
+    expect_in(m.plan.link_env, "BLOOMERY_OPTION_GREETING=");
+    clear(&m);
+
+    AUTO(json) cJSON *metadata = kit_json("metadata", "hello.json");
+    AUTO(json) cJSON *given = kit_quoted("{'memory':'sm','depth':9,'fancy':true,'greeting':'hi','env':{'A':'1'}}");
+    m.r = plan_make(kit_profile(state, "linked"), given, metadata, &(struct cargo_config){0}, &m.plan, &m.err);
+    assert_int_equal(m.r, 0);
+    expect_in(m.plan.env, "A=1");
+    assert_false(in_list(m.plan.link_env, "A=1")); /* the crate's, not the linker's */
+    expect_in(m.plan.link_env, "BLOOMERY_OPTION_MEMORY=sm");
+    expect_in(m.plan.link_env, "BLOOMERY_OPTION_DEPTH=9");
+    expect_in(m.plan.link_env, "BLOOMERY_OPTION_FANCY=true");
+    expect_in(m.plan.link_env, "BLOOMERY_OPTION_GREETING=hi");
+    plan_clear(&m.plan);
+
+    /* A bin goes through the same step. */
+    m = make_from(state, "linked", "{'bin':['hello-world']}", "hello.json");
+    assert_int_equal(m.r, 0);
+    expect_in(m.plan.cargo, "--bin=hello-world");
+    assert_string_equal(m.plan.outputs[0].name, "hello-world.img");
+    assert_string_equal(m.plan.outputs[0].file_kind, "elf");
+    assert_string_equal(m.plan.outputs[0].linked, "hello_world.out");
+    clear(&m);
+
+    m = make_from(state, "static", "{}", "hello.json"); /* no link step */
+    assert_null(m.plan.outputs[0].linked);
+    assert_string_equal(m.plan.outputs[0].file_kind, "elf");
+    clear(&m);
+}
+
 static cJSON *local_bins(void)
 {
     cJSON *metadata = kit_json("metadata", "bins.json");
@@ -446,10 +500,19 @@ static void test_config_hostile(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bin),         cmocka_unit_test(test_lib),          cmocka_unit_test(test_elf),
-        cmocka_unit_test(test_bins),        cmocka_unit_test(test_features),     cmocka_unit_test(test_workspace),
-        cmocka_unit_test(test_hostile),     cmocka_unit_test(test_own_metadata), cmocka_unit_test(test_dependencies),
-        cmocka_unit_test(test_environment), cmocka_unit_test(test_config),       cmocka_unit_test(test_config_hostile),
+        cmocka_unit_test(test_bin),
+        cmocka_unit_test(test_lib),
+        cmocka_unit_test(test_elf),
+        cmocka_unit_test(test_linked),
+        cmocka_unit_test(test_bins),
+        cmocka_unit_test(test_features),
+        cmocka_unit_test(test_workspace),
+        cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_own_metadata),
+        cmocka_unit_test(test_dependencies),
+        cmocka_unit_test(test_environment),
+        cmocka_unit_test(test_config),
+        cmocka_unit_test(test_config_hostile),
     };
 
     return cmocka_run_group_tests_name("plan", tests, kit_setup, kit_teardown);

@@ -12,9 +12,9 @@ static void test_set(void **state)
 {
     struct profiles *set = *state;
 
-    assert_int_equal(profiles_count(set), 3);
-    assert_string_equal(profiles_at(set, 0)->name, "static");
-    assert_string_equal(profiles_at(set, 2)->name, "web");
+    assert_int_equal(profiles_count(set), 5);
+    assert_string_equal(profiles_at(set, 0)->name, "kitted");
+    assert_string_equal(profiles_at(set, 4)->name, "web");
     assert_null(profiles_find(set, "nope"));
     const struct profile *web = profiles_find(set, "web");
     assert_int_equal(web->limits.job_wall_seconds, 77);
@@ -53,26 +53,20 @@ static void test_defined_twice(void **state)
     assert_non_null(strstr(err.msg, "already defined"));
 }
 
-/* Loads profile `web` after `old` was replaced by `new`, into err. */
-static int load_changed(const char *old, const char *new, bool dockerfile, struct err *err)
+/* Loads a profile of that text, into err. */
+static int load_text(const char *name, const char *text, bool dockerfile, struct err *err)
 {
     static const struct limits limits = LIMITS_DEFAULT;
     char dir[] = "/tmp/test_profile.XXXXXX";
-    AUTO(buf) struct buf text = kit_read("profiles", "web/profile.json"), changed = {0};
     struct profiles *set = NULL;
     struct err ignored = ERR_INIT;
-    const char *at = strstr(text.p, old);
 
-    assert_non_null(at);
     assert_non_null(mkdtemp(dir));
-    buf_put(&changed, text.p, (size_t)(at - text.p));
-    buf_puts(&changed, new);
-    buf_puts(&changed, at + strlen(old));
-    AUTO(char_p) char *folder = mem_printf("%s/web", dir);
-    AUTO(char_p) char *file = mem_printf("%s/web/profile.json", dir);
-    AUTO(char_p) char *docker = mem_printf("%s/web/Dockerfile", dir);
+    AUTO(char_p) char *folder = mem_printf("%s/%s", dir, name);
+    AUTO(char_p) char *file = mem_printf("%s/profile.json", folder);
+    AUTO(char_p) char *docker = mem_printf("%s/Dockerfile", folder);
     assert_int_equal(mkdir(folder, 0755), 0);
-    assert_int_equal(fs_write(file, changed.p, changed.len, 0644, &ignored), 0);
+    assert_int_equal(fs_write(file, text, strlen(text), 0644, &ignored), 0);
     if (dockerfile)
         assert_int_equal(fs_write(docker, "", 0, 0644, &ignored), 0);
     const char *const dirs[] = {dir, NULL};
@@ -80,6 +74,29 @@ static int load_changed(const char *old, const char *new, bool dockerfile, struc
     profiles_unref(set);
     fs_remove_tree(dir, &ignored);
     return r;
+}
+
+/* Loads one of the profiles after `old` was replaced by `new`, into err. */
+static int load_changed(const char *name, const char *old, const char *new, bool dockerfile, struct err *err)
+{
+    AUTO(char_p) char *file = mem_printf("%s/profile.json", name);
+    AUTO(buf) struct buf text = kit_read("profiles", file), changed = {0};
+    const char *at = strstr(text.p, old);
+
+    assert_non_null(at);
+    buf_put(&changed, text.p, (size_t)(at - text.p));
+    buf_puts(&changed, new);
+    buf_puts(&changed, at + strlen(old));
+    return load_text(name, changed.p, dockerfile, err);
+}
+
+static void refuses(const char *name, const char *old, const char *new, const char *message)
+{
+    struct err err = ERR_INIT;
+
+    assert_int_equal(load_changed(name, old, new, true, &err), -1);
+    if (!strstr(err.msg, message) || !strstr(err.msg, "profile.json"))
+        fail_msg("%s: expected %s", err.msg, message);
 }
 
 static void test_broken(void **state)
@@ -113,15 +130,97 @@ static void test_broken(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        struct err err = ERR_INIT;
-        assert_int_equal(load_changed(cases[i].old, cases[i].new, true, &err), -1);
-        if (!strstr(err.msg, cases[i].message) || !strstr(err.msg, "web/profile.json"))
-            fail_msg("%s: expected %s", err.msg, cases[i].message);
-    }
+    for (size_t i = 0; i < COUNT(cases); i++)
+        refuses("web", cases[i].old, cases[i].new, cases[i].message);
     struct err err = ERR_INIT;
-    assert_int_equal(load_changed("Modules", "Modules", false, &err), -1);
+    assert_int_equal(load_changed("web", "Modules", "Modules", false, &err), -1);
     assert_non_null(strstr(err.msg, "Dockerfile is missing"));
+}
+
+static void test_broken_link(void **state)
+{
+    (void)state;
+    refuses("linked", "\"command\": [\"/bloomery/profile/link.sh\", \"-v\"], ", "", "link.command is missing");
+    refuses("linked", "[\"/bloomery/profile/link.sh\", \"-v\"]", "[]", "link.command is empty");
+    refuses("linked", "\"-v\"", "\"\"", "link.command has an empty argument");
+    refuses("linked", "{lib}.out", "out", "link.output must be");
+    refuses("linked", "{lib}.out", "../{lib}", "link.output must be");
+    refuses("linked", "\"seconds\": 60", "\"seconds\": 0", "link.seconds must be");
+    refuses("linked", "\"seconds\"", "\"minutes\"", "link.minutes is not known");
+    refuses("linked", "\"staticlib\", \"bin\"", "\"rlib\", \"bin\"", "prefer names rlib");
+    refuses("linked", "\"test-host\"", "\"Test Host\"", "kit.name must be");
+    refuses("linked", "\"required\": true, ", "", "kit.required is missing");
+    refuses("linked", "the host's tree: docs/kits.md", "", "kit.doc is empty");
+    refuses("kitted", "\"required\": false", "\"required\": true", "kit.required without link");
+    refuses("linked", "\"host_*\"", "\"*_host\"", "contract.undefined: *_host must have its * at the end");
+    refuses("linked", "[\"host_*\", \"puts\"]", "\"profile\"", "contract.undefined must be a list");
+    refuses("kitted", "\"exports\": \"kit\"", "\"undefined\": \"kit\"", "a rule for elf and ar, not for wasm");
+    refuses("web", "[\"env.*\", \"host.log\"]", "\"kit\"", "contract.imports is \"kit\", but the profile names no kit");
+}
+
+/* schema/profile.schema.json, which people's editors read, has the fields that profile.c knows: each property of the
+ * schema, put into a profile with a value of no use, is refused for another reason than being unknown. The other way
+ * round every key of a profile that loads is a property of the schema. */
+static cJSON *schema(void)
+{
+    AUTO(buf) struct buf text = {0};
+    struct err err = ERR_INIT;
+    cJSON *json = NULL;
+
+    if (fs_read("schema/profile.schema.json", 1 << 20, &text, &err) < 0 ||
+        json_parse(text.p, text.len, "the schema", &json, &err) < 0)
+        fail_msg("%s", err.msg);
+    return json;
+}
+
+static void try_property(const char *object, const char *key)
+{
+    AUTO(json) cJSON *json = kit_json("profiles", "linked/profile.json");
+    cJSON *into = object ? cJSON_GetObjectItemCaseSensitive(json, object) : json;
+    struct err err = ERR_INIT;
+
+    if (!into)
+        cJSON_AddItemToObject(json, object, into = cJSON_CreateObject());
+    cJSON_DeleteItemFromObjectCaseSensitive(into, key);
+    cJSON_AddItemToObject(into, key, cJSON_CreateNull());
+    AUTO(char_p) char *text = json_text(json);
+    assert_int_equal(load_text("linked", text, true, &err), -1);
+    if (!strstr(err.msg, "must be") || !strstr(err.msg, key))
+        fail_msg("%s.%s of the schema: %s", object ? object : "", key, err.msg);
+}
+
+static void test_schema(void **state)
+{
+    static const char *const objects[] = {NULL, "artifact", "link", "kit", "contract", "trial"};
+    static const char *const names[] = {"web", "wasi", "static", "linked", "kitted"};
+    AUTO(json) cJSON *json = schema();
+    const cJSON *all = json_obj(json, "properties"), *v;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(objects); i++) {
+        const cJSON *properties = objects[i] ? json_obj(json_obj(all, objects[i]), "properties") : all;
+        assert_non_null(properties);
+        cJSON_ArrayForEach(v, properties) try_property(objects[i], v->string);
+        for (size_t n = 0; n < COUNT(names); n++) {
+            AUTO(char_p) char *file = mem_printf("%s/profile.json", names[n]);
+            AUTO(json) cJSON *profile = kit_json("profiles", file);
+            const cJSON *object = objects[i] ? json_obj(profile, objects[i]) : profile;
+            cJSON_ArrayForEach(v, object)
+            {
+                if (!cJSON_GetObjectItemCaseSensitive(properties, v->string))
+                    fail_msg("the schema lacks %s.%s", objects[i] ? objects[i] : "", v->string);
+            }
+        }
+    }
+    /* The kinds of outputs. */
+    cJSON_ArrayForEach(v, json_arr(json_obj(json_obj(json, "$defs"), "output"), "enum"))
+    {
+        AUTO(char_p) char *outputs = mem_printf("\"%s\": \"{name}\"", v->valuestring);
+        AUTO(char_p) char *prefer = mem_printf("\"prefer\": [\"%s\"], \"outputs\": {%s}", v->valuestring, outputs);
+        struct err err = ERR_INIT;
+        if (load_changed("static", "\"prefer\": [\"bin\"], \"outputs\": {\"bin\": \"{name}\"}", prefer, true, &err) < 0)
+            fail_msg("%s", err.msg);
+    }
 }
 
 /* --- options --- */
@@ -296,6 +395,9 @@ static void test_describe(void **state)
     assert_non_null(json_obj(options, "env.NAME"));
     assert_int_equal(json_int(json_obj(d, "limits"), "job_wall_seconds", 0), 77);
     assert_string_equal(json_str(json_obj(json_obj(d, "artifacts"), "primary"), "kind", ""), "wasm");
+    assert_true(cJSON_IsNull(cJSON_GetObjectItemCaseSensitive(d, "kit")));
+    AUTO(json) cJSON *linked = profile_describe(kit_profile(state, "linked"));
+    assert_string_equal(json_str(json_obj(linked, "kit"), "name", ""), "test-host");
 }
 
 int main(void)
@@ -303,6 +405,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_set),           cmocka_unit_test(test_shipped_profiles),
         cmocka_unit_test(test_defined_twice), cmocka_unit_test(test_broken),
+        cmocka_unit_test(test_broken_link),   cmocka_unit_test(test_schema),
         cmocka_unit_test(test_canonical),     cmocka_unit_test(test_cfg),
         cmocka_unit_test(test_refused),       cmocka_unit_test(test_env),
         cmocka_unit_test(test_group),         cmocka_unit_test(test_bounds),
