@@ -520,6 +520,8 @@ void diagnose(const struct profile *p, const char *log, size_t len, enum err_kin
     struct found f = {.kind = fallback};
 
     find(text, &f);
+    if (fallback == ERR_LINK && f.head.p && !is_error(f.head))
+        f.rest = text; /* a linker that is called without rustc has its own way to say error */
     if (f.head.p)
         describe(&f, fallback);
     if (f.message.len == 0)

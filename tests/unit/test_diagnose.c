@@ -135,6 +135,30 @@ static void test_odd(void **state)
          "linking failed: unknown argument: --x");
 }
 
+/* A link step of a profile's calls linkers itself. */
+static void test_link_step(void **state)
+{
+    static const struct {
+        const char *text, *message;
+    } cases[] = {
+        {"/usr/bin/ld: /work/tmp/m.o: in function `main':\nm.c:(.text+0x5): undefined reference to `rust_main'\n"
+         "collect2: error: ld returned 1 exit status\n",
+         "linking failed: undefined reference to `rust_main'"},
+        {"wasm-ld: error: /work/tmp/a.o: undefined symbol: handle\nemcc: error: wasm-ld failed\n",
+         "linking failed: undefined symbol: handle"},
+        {"error: the crate has no function handle\n", "the crate has no function handle"},
+        {"exec: ld.lld: not found\n", "exec: ld.lld: not found"},
+    };
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct job_error e = {0};
+        diagnose(kit_profile(state, "web"), cases[i].text, strlen(cases[i].text), ERR_LINK, &e);
+        assert_int_equal(e.kind, ERR_LINK);
+        assert_string_equal(e.message, cases[i].message);
+        job_error_clear(&e);
+    }
+}
+
 static void test_long(void **state)
 {
     AUTO(buf) struct buf log = {0};
@@ -162,8 +186,9 @@ static void test_long(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_compile), cmocka_unit_test(test_link), cmocka_unit_test(test_script),
-        cmocka_unit_test(test_cargo),   cmocka_unit_test(test_odd),  cmocka_unit_test(test_long),
+        cmocka_unit_test(test_compile),   cmocka_unit_test(test_link), cmocka_unit_test(test_script),
+        cmocka_unit_test(test_cargo),     cmocka_unit_test(test_odd),  cmocka_unit_test(test_long),
+        cmocka_unit_test(test_link_step),
     };
 
     return cmocka_run_group_tests_name("diagnose", tests, kit_setup, kit_teardown);
