@@ -41,8 +41,11 @@ static void print_next(const struct kit *k, const struct config *c)
     if (server_profiles(c, &profiles, &err) < 0)
         command_failed(&err); /* the kit is where it belongs all the same */
     for (; v; v = cJSON_IsArray(served) ? v->next : NULL) {
-        if (profiles && !profiles_find(profiles, v->valuestring))
+        const struct profile *p = profiles ? profiles_find(profiles, v->valuestring) : NULL;
+        if (profiles && !p)
             printf("there is no profile %s here; one of that name will use the kit\n", v->valuestring);
+        else if (p && !json_obj(p->json, "kit"))
+            printf("profile %s takes no kit: its profile.json has no `kit`, so nothing uses it\n", v->valuestring);
         else
             printf("the image of profile %s is stale by this; next: bloomeryd images build %s\n", v->valuestring,
                    v->valuestring);

@@ -78,6 +78,11 @@ static bool is_symbol(const char *s)
     return plain(s, MAX_SYMBOL) && !strchr(s, ' ');
 }
 
+static bool is_symbols(const char *s)
+{
+    return is_symbol(s) && fields_is_pattern(s);
+}
+
 static bool is_path(const char *s)
 {
     if (!plain(s, MAX_PATH))
@@ -152,7 +157,7 @@ int kit_json_check(const cJSON *json, struct err *err)
         return -1;
     if (check_list(json, "allowed_imports", MAX_LIST, is_import, "module.name, with * at the end only", err) < 0 ||
         check_list(json, "wanted_exports", MAX_LIST, is_symbol, "the name of an export", err) < 0 ||
-        check_list(json, "allowed_undefined", MAX_LIST, is_symbol, "the name of a symbol", err) < 0)
+        check_list(json, "allowed_undefined", MAX_LIST, is_symbols, "a symbol, with * at the end only", err) < 0)
         return -1;
     return check_list(json, "allowed_undefined_files", MAX_SYMBOL_FILES, is_path,
                       "the path of a file in the kit, without . and ..", err);
@@ -190,7 +195,7 @@ static int add_symbols(char *text, const char *file, cJSON *into, struct err *er
         p[strcspn(p, " \t\r")] = '\0';
         if (*p == '\0' || *p == '#')
             continue;
-        if (!is_symbol(p))
+        if (!is_symbols(p))
             return err_set(err, ERR_BAD_REQUEST, "allowed_undefined_files: %.100s, line %d is not a symbol", file,
                            line);
         cJSON_AddItemToArray(into, cJSON_CreateString(p));
