@@ -3,6 +3,7 @@
  * file), what it is on descriptor 1 as one JSON object.
  *
  *     bloomery-inspect wasm|elf|ar|auto < artifact
+ *     bloomery-inspect --version
  *
  * Exit codes: 0 done; 3 the file is not a valid one of that kind, the JSON is
  * {"error": "byte N: ..."}; 2 a bad call; 4 the sandbox or the input could not
@@ -13,6 +14,7 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "base/limits.h"
+#include "base/version.h"
 #include "inspect/ar.h"
 #include "inspect/elf.h"
 #include "inspect/sandbox.h"
@@ -172,6 +174,8 @@ int main(int argc, char **argv)
     const uint8_t *data = NULL;
     size_t len = 0;
 
+    if (argc == 2 && strcmp(argv[1], "--version") == 0)
+        return puts("bloomery-inspect " BLOOMERY_VERSION) < 0 ? EXIT_SETUP : EXIT_DONE;
     if (argc != 2 || (strcmp(argv[1], "auto") != 0 && !find_kind(argv[1], NULL, 0))) {
         fputs("usage: bloomery-inspect wasm|elf|ar|auto < artifact\n", stderr);
         return EXIT_USAGE;
