@@ -166,13 +166,34 @@ int engine_pull(struct engine *e, const char *path, const cJSON *body, int body_
     return 0;
 }
 
+int engine_supported(const struct engine_info *info, struct err *err)
+{
+    if (info->rootless) {
+        err_set(err, ERR_UNAVAILABLE,
+                "the Docker Engine runs rootless, which is not supported: limits on jobs would not hold");
+        return err_hint(err, "run the Engine as root (systemctl start docker) and set engine_socket to its socket");
+    }
+    if (info->userns) {
+        err_set(err, ERR_UNAVAILABLE,
+                "the Docker Engine remaps user ids (userns-remap), which is not supported: work folders would have the "
+                "wrong owner");
+        return err_hint(err, "take \"userns-remap\" out of /etc/docker/daemon.json, or use another Engine");
+    }
+    if (strcmp(info->architecture, "x86_64") != 0 || (info->os_type[0] && strcmp(info->os_type, "linux") != 0)) {
+        err_set(err, ERR_UNAVAILABLE, "the Docker Engine runs on %s/%s; only linux/x86_64 is supported", info->os_type,
+                info->architecture);
+        return err_hint(err, "run bloomeryd on an x86_64 Linux machine with its own Engine");
+    }
+    return 0;
+}
+
 int engine_info(struct engine *e, struct engine_info *ret, struct err *err)
 {
     struct engine_info info = {0};
     if (negotiate(e, &info, err) < 0)
         return -1;
     AUTO(http_answer) struct http_answer a = {0};
-    if (engine_call(e, "GET", "/info", NULL, ENGINE_TIMEOUT, &a, err) < 0)
+    if (engine_call(e, "GET", "/info", NULL, ENGINE_HELLO, &a, err) < 0)
         return -1;
     if (a.status != 200)
         return engine_refused("tell what it is", a.status, &a.body, err);

@@ -41,10 +41,19 @@ struct engine_info {
     int64_t containers_running;
     int cpus;
     int64_t memory_bytes;
+    char storage_driver[32]; /* "overlay2" */
+    char root_dir[256];      /* where it keeps images, "/var/lib/docker" */
+    bool no_d_type;          /* its file system keeps no types in folders: overlay loses files there */
+    bool seccomp;            /* containers get its default filter */
+    /* What the kernel below it can hold; a limit that it cannot is ignored by the Engine, with a warning. */
+    bool limits_memory, limits_swap, limits_pids, limits_cpu;
 };
 
 /* Is it there, and what is it? Also negotiates the API version (again, after the Engine was replaced). */
 int engine_info(struct engine *e, struct engine_info *ret, struct err *err);
+
+/* Can jobs be run on it as they must? <0: not (ERR_UNAVAILABLE, with the reason and what to do). Asks nobody. */
+int engine_supported(const struct engine_info *info, struct err *err);
 
 /* --- containers --- */
 

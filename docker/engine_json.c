@@ -84,6 +84,31 @@ static bool has_option(const cJSON *options, const char *name)
     return false;
 }
 
+static bool seccomp_is_off(const cJSON *options)
+{
+    const cJSON *o;
+    cJSON_ArrayForEach(o, options)
+    {
+        const char *s = cJSON_IsString(o) ? o->valuestring : "";
+        if (strncmp(s, "name=seccomp", 12) == 0 && strstr(s, "profile=unconfined"))
+            return true;
+    }
+    return false;
+}
+
+/* DriverStatus is a list of pairs of strings. */
+static bool driver_says(const cJSON *status, const char *key, const char *value)
+{
+    const cJSON *pair;
+    cJSON_ArrayForEach(pair, status)
+    {
+        const cJSON *k = cJSON_GetArrayItem(pair, 0), *v = cJSON_GetArrayItem(pair, 1);
+        if (cJSON_IsString(k) && cJSON_IsString(v) && strcmp(k->valuestring, key) == 0)
+            return strcmp(v->valuestring, value) == 0;
+    }
+    return false;
+}
+
 int engine_json_info(const char *text, size_t len, struct engine_info *ret, struct err *err)
 {
     AUTO(json) cJSON *v = NULL;
@@ -100,6 +125,14 @@ int engine_json_info(const char *text, size_t len, struct engine_info *ret, stru
     int64_t cpus = json_int(v, "NCPU", 1);
     ret->cpus = cpus >= 1 && cpus <= 65536 ? (int)cpus : 1;
     ret->memory_bytes = json_int(v, "MemTotal", 0);
+    snprintf(ret->storage_driver, sizeof ret->storage_driver, "%s", json_str(v, "Driver", ""));
+    snprintf(ret->root_dir, sizeof ret->root_dir, "%s", json_str(v, "DockerRootDir", ""));
+    ret->no_d_type = driver_says(json_arr(v, "DriverStatus"), "Supports d_type", "false");
+    ret->seccomp = has_option(options, "seccomp") && !seccomp_is_off(options);
+    ret->limits_memory = json_bool(v, "MemoryLimit", false);
+    ret->limits_swap = json_bool(v, "SwapLimit", false);
+    ret->limits_pids = json_bool(v, "PidsLimit", false);
+    ret->limits_cpu = json_bool(v, "CpuCfsQuota", false) && json_bool(v, "CpuCfsPeriod", false);
     return 0;
 }
 

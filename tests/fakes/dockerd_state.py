@@ -224,7 +224,9 @@ VERSION = {"Version": "20.10.24+fake", "ApiVersion": "1.41", "MinAPIVersion": "1
 INFO = {
     "CgroupDriver": "cgroupfs", "CgroupVersion": "1", "SecurityOptions": ["name=seccomp,profile=default"],
     "Architecture": "x86_64", "OSType": "linux", "NCPU": os.cpu_count(), "MemTotal": 8 << 30,
-    "ServerVersion": "20.10.24+fake", "Name": "fake",
+    "ServerVersion": "20.10.24+fake", "Name": "fake", "Driver": "overlay2", "DockerRootDir": "/",
+    "DriverStatus": [["Backing Filesystem", "extfs"], ["Supports d_type", "true"]],
+    "MemoryLimit": True, "SwapLimit": True, "PidsLimit": True, "CpuCfsQuota": True, "CpuCfsPeriod": True,
 }
 
 

@@ -52,6 +52,8 @@ static void test_info(void **state)
     assert_int_equal(engine_json_info(TEXT("{}"), &info, &err), 0);
     assert_int_equal(info.cgroup_version, 1); /* 20.10 with cgroups v1 says so; 19.03 says nothing */
     assert_false(info.rootless || info.userns);
+    assert_false(info.limits_memory || info.limits_swap || info.limits_pids || info.limits_cpu || info.seccomp);
+    assert_string_equal(info.storage_driver, "");
     const char *text = "{\"CgroupDriver\":\"systemd\",\"CgroupVersion\":\"2\",\"NCPU\":4,\"MemTotal\":1024,"
                        "\"SecurityOptions\":[\"name=seccomp,profile=default\",\"name=rootless\",\"name=usernsx\",7]}";
     assert_int_equal(engine_json_info(TEXT(text), &info, &err), 0);
@@ -61,6 +63,42 @@ static void test_info(void **state)
     assert_false(info.userns);
     assert_int_equal(info.cpus, 4);
     assert_int_equal(info.memory_bytes, 1024);
+}
+
+static void test_info_of_what_can_be_held(void **state)
+{
+    (void)state;
+    struct engine_info info = {0};
+    const char *text =
+        "{\"Driver\":\"overlay2\",\"DockerRootDir\":\"/d\",\"DriverStatus\":[[\"Supports d_type\",\"false\"]],"
+        "\"MemoryLimit\":true,\"SwapLimit\":true,\"PidsLimit\":true,\"CpuCfsQuota\":true,"
+        "\"CpuCfsPeriod\":true,\"SecurityOptions\":[\"name=seccomp,profile=default\"]}";
+    assert_int_equal(engine_json_info(TEXT(text), &info, &err), 0);
+    assert_true(info.limits_memory && info.limits_swap && info.limits_pids && info.limits_cpu);
+    assert_true(info.seccomp && info.no_d_type);
+    assert_string_equal(info.storage_driver, "overlay2");
+    assert_string_equal(info.root_dir, "/d");
+    text = "{\"DriverStatus\":[7,[],[\"Supports d_type\"],[\"Supports d_type\",\"true\"]],\"CpuCfsQuota\":true,"
+           "\"SecurityOptions\":[\"name=seccomp,profile=unconfined\"],\"MemoryLimit\":\"yes\"}";
+    assert_int_equal(engine_json_info(TEXT(text), &info, &err), 0);
+    assert_false(info.seccomp || info.no_d_type || info.limits_cpu || info.limits_memory);
+}
+
+static void test_what_is_supported(void **state)
+{
+    (void)state;
+    struct engine_info info = {.architecture = "x86_64", .os_type = "linux"};
+    assert_int_equal(engine_supported(&info, &err), 0);
+    info.rootless = true;
+    assert_int_equal(engine_supported(&info, &err), -1);
+    assert_non_null(strstr(err.msg, "rootless"));
+    info = (struct engine_info){.architecture = "x86_64", .os_type = "linux", .userns = true};
+    assert_int_equal(engine_supported(&info, &err), -1);
+    assert_non_null(strstr(err.msg, "userns-remap"));
+    info = (struct engine_info){.architecture = "aarch64", .os_type = "linux"};
+    assert_int_equal(engine_supported(&info, &err), -1);
+    assert_non_null(strstr(err.msg, "linux/aarch64"));
+    assert_string_not_equal(err.hint, "");
 }
 
 static void test_ids(void **state)
@@ -302,6 +340,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_version_is_the_lower),
         cmocka_unit_test(test_info),
+        cmocka_unit_test(test_info_of_what_can_be_held),
+        cmocka_unit_test(test_what_is_supported),
         cmocka_unit_test(test_ids),
         cmocka_unit_test(test_exec_without_its_code_still_runs),
         cmocka_unit_test(test_wait),
