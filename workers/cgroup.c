@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const char ROOT[] = "/sys/fs/cgroup";
@@ -179,4 +180,44 @@ void cgroup_reap(const struct engine_info *info, const char *instance)
     AUTO(char_p) char *path = place(info->cgroup_driver, instance, NULL);
 
     remove_everywhere(path, info->cgroup_version);
+}
+
+static bool readable(const char *controller, const char *path, const char *file)
+{
+    char text[64];
+
+    slurp(controller, path, file, text, sizeof text);
+    return text[0] != '\0';
+}
+
+int cgroup_probe(int version, struct cgroup_ability *ret, struct err *err)
+{
+    const char *const tree[] = {version == 1 ? "/memory" : "", "/cpuacct"};
+    size_t trees = version == 1 ? COUNT(tree) : 1;
+    bool root = geteuid() == 0;
+    /* Beside those of attempts, not among them: a daemon that starts now removes all that lies there. */
+    AUTO(char_p) char *path = root ? mem_printf("/bloomery-probe-%lld", (long long)getpid()) : mem_strdup("");
+    int sys = 0;
+
+    for (size_t i = 0; i < trees && !sys; i++) {
+        AUTO(char_p) char *dir = mem_printf("%s%s%s", ROOT, tree[i], path);
+        if (root ? mkdir(dir, 0755) < 0 : access(dir, R_OK) < 0)
+            sys = errno;
+    }
+    if (!sys) {
+        ret->made = root;
+        ret->cpu = version == 1 ? readable("cpuacct", path, "cpuacct.usage") : readable(NULL, path, "cpu.stat");
+        if (version == 1) {
+            ret->memory = ret->peak = readable("memory", path, "memory.max_usage_in_bytes");
+        } else {
+            /* The root of version 2 has no numbers of its own to look at. */
+            char text[256];
+            slurp(NULL, "", "cgroup.controllers", text, sizeof text);
+            ret->memory = root ? readable(NULL, path, "memory.current") : strstr(text, "memory") != NULL;
+            ret->peak = root ? readable(NULL, path, "memory.peak") : ret->memory;
+        }
+    }
+    if (root)
+        remove_everywhere(path, version);
+    return sys ? err_sys(err, ERR_ENGINE, sys, "%s", ROOT) : 0;
 }

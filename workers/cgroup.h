@@ -31,5 +31,13 @@ void cgroup_reset_peak(
     const struct cgroup *cg);          /* so that the next read gives a phase's own peak, where the kernel can */
 void cgroup_remove(struct cgroup *cg); /* processes left are killed; also frees the strings */
 
+/* What of the above works here? As root a cgroup is made, read and removed; else only those that are there are looked
+ * at. <0: none can be made or seen, err says why. */
+struct cgroup_ability {
+    bool made;              /* it was tried */
+    bool cpu, memory, peak; /* these numbers can be read */
+};
+int cgroup_probe(int version, struct cgroup_ability *ret, struct err *err);
+
 /* Remove every cgroup of this instance: what a dead daemon left. */
 void cgroup_reap(const struct engine_info *info, const char *instance);
