@@ -331,6 +331,16 @@ static int check(const struct config *c, struct err *err)
         return err_set(err, ERR_BAD_REQUEST, "log_level is debug, info, warn or error, not '%.64s'", c->log_level);
     if (!c->state[0])
         return err_set(err, ERR_BAD_REQUEST, "state names no folder");
+    for (const char *w = c->toolchain_origins + strspn(c->toolchain_origins, ", "); *w; w += strspn(w, ", ")) {
+        size_t n = strcspn(w, ", ");
+        if (!(n == 4 && memcmp(w, "dist", 4) == 0) &&
+            !(n == 6 && (memcmp(w, "mirror", 6) == 0 || memcmp(w, "debian", 6) == 0)))
+            return err_set(err, ERR_BAD_REQUEST, "toolchain_origins is a list of dist, mirror and debian, not '%.64s'",
+                           w);
+        w += n;
+    }
+    if (!c->debian_mirror[0])
+        return err_set(err, ERR_BAD_REQUEST, "debian_mirror names no mirror: every image is made of Debian's packages");
     if (c->limits.max_connections < 10 || c->limits.max_queue < 1 || c->limits.max_attempts < 1 ||
         c->limits.upload_stall_seconds < 1 || c->limits.max_upload_seconds < 1)
         return err_set(err, ERR_BAD_REQUEST,
@@ -373,6 +383,19 @@ int config_listen(const struct config *c, char ret_address[64], int *ret_port, s
     memcpy(ret_address, name, sizeof name);
     *ret_port = port;
     return 0;
+}
+
+void config_images(const struct config *c, struct images_config *ret)
+{
+    *ret = (struct images_config){.share_dir = c->share_dir,
+                                  .state_dir = c->state,
+                                  .origins = c->toolchain_origins,
+                                  .dist_server = c->dist_server,
+                                  .dist_mirror = c->dist_mirror,
+                                  .debian_mirror = c->debian_mirror,
+                                  .ca_bundle = c->ca_bundle,
+                                  .max_archive_bytes = c->limits.max_archive_bytes,
+                                  .stall_seconds = c->limits.download_stall_seconds};
 }
 
 /* --- printing --- */

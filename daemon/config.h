@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/limits.h"
+#include "workers/parts.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -42,6 +43,9 @@ int config_load(int argc, char **argv, char *const *environment, struct config *
 /* Split ADDR:PORT or [ADDR]:PORT, "localhost" allowed, into a loopback address and a port. ERR_FORBIDDEN for every
  * other address, in a sentence. */
 int config_listen(const struct config *c, char ret_address[64], int *ret_port, struct err *err);
+
+/* Where images come from. *ret borrows from c. */
+void config_images(const struct config *c, struct images_config *ret);
 
 /* The table for --help; name = value lines with the values in force; the Markdown table for docs/configuration.md. */
 void config_help(struct buf *into);

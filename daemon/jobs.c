@@ -22,7 +22,7 @@ enum { LIST_DEFAULT = 50, LIST_MAX = 200, WAIT_MAX = 300, MAX_LABELS = 32 };
 static void say_why(struct app *app, const struct job *job, const struct queue_place *place, struct job_queue *q)
 {
     struct pool_status status = {0};
-    struct job_toolchain toolchain = {0};
+    struct image image;
     AUTO(char_p) char *why = NULL;
     int64_t now = clock_now_ms();
 
@@ -38,7 +38,7 @@ static void say_why(struct app *app, const struct job *job, const struct queue_p
         snprintf(q->reason, sizeof q->reason, "%s%sit is tried again in %lld s",
                  job->wait_reason ? job->wait_reason : "the last attempt failed through the server's fault", "; ",
                  (long long)((job->not_before - now + 999) / 1000));
-    else if (pool_profile_available(app->pool, job->profile, &toolchain, &why) != 0)
+    else if (pool_profile_available(app->pool, job->profile, &image, &why) != 0)
         snprintf(q->reason, sizeof q->reason, "the image of profile %s is not there: %s", job->profile,
                  why ? why : "it has not been built");
     else if (place->running >= status.slots || place->position > 1)
@@ -46,7 +46,6 @@ static void say_why(struct app *app, const struct job *job, const struct queue_p
                  (long long)place->running, status.slots, (long long)(place->position > 0 ? place->position - 1 : 0));
     else
         snprintf(q->reason, sizeof q->reason, "it is about to start");
-    job_toolchain_clear(&toolchain);
 }
 
 cJSON *jobs_describe(struct app *app, const struct job *job)

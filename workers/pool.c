@@ -41,7 +41,6 @@ struct seen {
     char *profile;
     bool there;
     struct image image;
-    char *pin;
     char *why;
 };
 
@@ -140,7 +139,6 @@ static int reap(struct pool *p, struct engine *e, const struct engine_info *info
 static void seen_clear(struct seen *s)
 {
     mem_free(s->profile);
-    mem_free(s->pin);
     mem_free(s->why);
 }
 
@@ -157,8 +155,7 @@ static void look_at_images(struct pool *p, struct engine *e)
         const struct profile *pr = profiles_at(profiles, i);
         struct err err = ERR_INIT;
         view[i].profile = mem_strdup(pr->name);
-        view[i].pin = mem_strdup(pr->toolchain);
-        view[i].there = images_current(e, pr, p->cfg.share_dir, &view[i].image, &err) == 0;
+        view[i].there = images_current(e, p->cfg.images, pr, &view[i].image, &err) == 0;
         if (!view[i].there)
             view[i].why = mem_printf("%s%s%s", err.msg, err.hint[0] ? ": " : "", err.hint);
     }
@@ -587,7 +584,7 @@ void pool_status(struct pool *p, struct pool_status *ret)
     pthread_mutex_unlock(&p->lock);
 }
 
-int pool_profile_available(struct pool *p, const char *profile, struct job_toolchain *ret, char **ret_why)
+int pool_profile_available(struct pool *p, const char *profile, struct image *ret, char **ret_why)
 {
     int r = 1;
 
@@ -601,19 +598,9 @@ int pool_profile_available(struct pool *p, const char *profile, struct job_toolc
     else if (!s || !s->there)
         *ret_why = mem_strdup(s ? s->why : "it has not been looked at yet");
     else {
-        *ret = (struct job_toolchain){mem_strdup(s->pin), mem_strdup(s->image.rustc), mem_strdup(s->image.id),
-                                      mem_strdup(s->image.origin)};
+        *ret = s->image;
         r = 0;
     }
     pthread_mutex_unlock(&p->lock);
     return r;
-}
-
-void job_toolchain_clear(struct job_toolchain *t)
-{
-    mem_free(t->name);
-    mem_free(t->rustc);
-    mem_free(t->image);
-    mem_free(t->origin);
-    *t = (struct job_toolchain){0};
 }

@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/limits.h"
 #include "schema/store.h"
+#include "workers/images.h"
 #include "workers/profile.h"
 
 #include <sys/types.h>
@@ -21,11 +22,12 @@ struct pool;
 struct pool_config {
     const char *state_dir; /* absolute; has sources/ blobs/ logs/ work/ tmp/ */
     const char *engine_socket;
-    const char *helper_dir; /* where bloomery-unpack and bloomery-inspect are */
-    const char *share_dir;  /* has workers/steps: mounted read-only into containers */
-    const char *ca_bundle;  /* PEM file given to fetch containers, or NULL */
-    const char *work_mode;  /* auto | ext4 | tmpfs | plain */
-    const char *instance;   /* short name of this daemon's state folder: labels and cgroups of others are left alone */
+    const char *helper_dir;             /* where bloomery-unpack and bloomery-inspect are */
+    const char *share_dir;              /* has workers/steps: mounted read-only into containers */
+    const struct images_config *images; /* borrowed until pool_free */
+    const char *ca_bundle;              /* PEM file given to fetch containers, or NULL */
+    const char *work_mode;              /* auto | ext4 | tmpfs | plain */
+    const char *instance; /* short name of this daemon's state folder: labels and cgroups of others are left alone */
     int slots;
     uid_t build_uid; /* as root: slot i uses build_uid + 2*i for builds, + 2*i + 1 for what holds and tries */
     struct limits limits;
@@ -56,8 +58,6 @@ struct pool_status {
 };
 void pool_status(struct pool *p, struct pool_status *ret);
 
-/* Is the profile's image there? 0: *ret gets {name, rustc, image, origin} of the toolchain (the caller clears it).
- * 1: not, and *ret_why says what to do (owned by the caller). Answered from what the last look at the Engine saw,
+/* Is the profile's image there? 0: *ret says which. 1: not, and *ret_why says what to do (owned by the caller). Answered from what the last look at the Engine saw,
  * at most 10 s old: does not block. */
-int pool_profile_available(struct pool *p, const char *profile, struct job_toolchain *ret, char **ret_why);
-void job_toolchain_clear(struct job_toolchain *t);
+int pool_profile_available(struct pool *p, const char *profile, struct image *ret, char **ret_why);

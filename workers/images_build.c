@@ -1,0 +1,739 @@
+/*
+ * images_build.c - see images.h: how images are made.
+ *
+ * Every part is built under a name that nobody uses, looked at, and only then labelled and named, as the last act
+ * of the Engine's: a builder that is killed leaves layers that the next one takes up, never a broken image under a good
+ * name.
+ */
+#include "base/fs.h"
+#include "base/hash.h"
+#include "base/proc.h"
+#include "base/tar.h"
+#include "workers/dist.h"
+#include "workers/images_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#define FACTS_MAX 4096
+
+/* This origin cannot give it: the next alternative may be tried. */
+enum { ELSEWHERE = 1 };
+
+struct making {
+    struct engine *e;
+    const struct images_config *cfg;
+    const struct profile *profile;
+    const struct parts *parts;
+    bool fresh;
+    struct strs *made;        /* repo@inputs that this run has made: once is enough, also for --fresh */
+    struct strs *unavailable; /* inputs of toolchains that could not be had */
+    char from[160];           /* the name of the part's parent */
+    char origin[16];          /* where a toolchain really came from */
+};
+
+/* --- progress --- */
+
+/* The Engine's callback has no argument of ours: one build a thread. */
+#define TAIL 12
+static _Thread_local struct {
+    const char *part;
+    char tail[TAIL][160]; /* the latest lines: what a failure shows */
+    unsigned count;
+    time_t shown;
+} progress;
+
+static void show(const char *line)
+{
+    if (isatty(STDERR_FILENO))
+        fprintf(stderr, "\r\033[K    %s: %.90s", progress.part, line);
+    else
+        fprintf(stderr, "    %s: %.150s\n", progress.part, line);
+}
+
+/* One line of a tool, its colours taken out. Elsewhere than on a terminal a line every few seconds is enough to
+ * see that it lives. */
+static void on_line(const char *line)
+{
+    char *text = progress.tail[progress.count % TAIL];
+    size_t n = 0;
+
+    for (; *line && n + 1 < sizeof progress.tail[0]; line++) {
+        if (*line == '\033' && line[1] == '[') {
+            line += 2 + strspn(line + 2, "0123456789;");
+            if (!*line)
+                break;
+        } else if ((unsigned char)*line >= 32) {
+            text[n++] = *line;
+        }
+    }
+    text[n] = '\0';
+    if (n == 0 || strspn(text, " ") == n)
+        return;
+    progress.count++;
+    time_t now = time(NULL);
+    if (isatty(STDERR_FILENO) || now - progress.shown >= 3) {
+        progress.shown = now;
+        show(text);
+    }
+}
+
+static void begin_part(const char *name, const char *what)
+{
+    memset(&progress, 0, sizeof progress);
+    progress.part = name;
+    progress.shown = time(NULL);
+    fprintf(stderr, "==> image %s: %s\n", name, what);
+}
+
+static void end_part(time_t since)
+{
+    fprintf(stderr, "%s    %s: done in %ld s\n", isatty(STDERR_FILENO) ? "\r\033[K" : "", progress.part,
+            (long)(time(NULL) - since));
+}
+
+/* The first of the latest lines that tells an error, else the last one that is not the builder's own; "" without any. */
+static const char *telling(void)
+{
+    static const char *const signs[] = {"E: ", "error", "fatal"};
+    unsigned from = progress.count > TAIL ? progress.count - TAIL : 0;
+    const char *last = "";
+
+    for (unsigned i = from; i < progress.count; i++) {
+        const char *line = progress.tail[i % TAIL];
+        for (size_t s = 0; s < COUNT(signs); s++) {
+            if (strncmp(line, signs[s], strlen(signs[s])) == 0)
+                return line;
+        }
+        if (strncmp(line, "Removing ", 9) != 0 && strncmp(line, " ---> ", 6) != 0)
+            last = line;
+    }
+    return last;
+}
+
+/* What went wrong, and what to do about it, from the tools' own words. */
+static int failed(struct err *err)
+{
+    static const struct {
+        const char *word, *hint;
+    } causes[] = {
+        {"No space left on device", "the disk of the Engine or of the state folder is full: free some 5 GB"},
+        {"was not found", "a package is gone from the mirror: look at what changed in Debian, and pin anew in "
+                          "docker/toolchains.json"},
+        {"NO_PUBKEY", "the host's archive keys are too old: upgrade debian-archive-keyring"},
+        {"esolv",
+         "there is no way to the Debian mirror (debian_mirror): give this machine, and containers on Docker's bridge, "
+         "DNS and HTTP (http_proxy is passed on)"},
+        {"nable to connect",
+         "there is no way to the Debian mirror (debian_mirror): give this machine, and containers on Docker's "
+         "bridge, HTTP (http_proxy is passed on)"},
+        {"ailed to fetch", "the Debian mirror did not give all packages: try again"},
+        {"network bridge", "the Engine's default network is broken: restart the Docker Engine"},
+        {"mmdebstrap is missing", "apt-get install mmdebstrap"},
+    };
+    unsigned from = progress.count > TAIL ? progress.count - TAIL : 0;
+
+    fprintf(stderr, "%s", isatty(STDERR_FILENO) ? "\r\033[K" : "");
+    for (unsigned i = from; i < progress.count; i++)
+        fprintf(stderr, "    %s: %s\n", progress.part, progress.tail[i % TAIL]);
+    /* The builder says which of its commands failed; that is the whole of an apt-get line and no reason. */
+    if (strstr(err->msg, "The command '") && telling()[0])
+        err_set(err, ERR_TOOLCHAIN_MISSING, "%s", telling());
+    for (size_t c = 0; c < COUNT(causes) && !err->hint[0]; c++) {
+        if (strstr(err->msg, causes[c].word))
+            err_hint(err, "%s", causes[c].hint);
+        for (unsigned i = from; i < progress.count && !err->hint[0]; i++) {
+            if (strstr(progress.tail[i % TAIL], causes[c].word))
+                err_hint(err, "%s", causes[c].hint);
+        }
+    }
+    return err_wrap(err, "image %s", progress.part);
+}
+
+/* Did one of the latest lines begin so? */
+static bool saw(const char *start)
+{
+    unsigned from = progress.count > TAIL ? progress.count - TAIL : 0;
+
+    for (unsigned i = from; i < progress.count; i++)
+        if (strncmp(progress.tail[i % TAIL], start, strlen(start)) == 0)
+            return true;
+    return false;
+}
+
+/* This machine's http_proxy and the like, for what downloads; as arguments of a build they stay out of the image. */
+static void add_proxies(struct strs *list)
+{
+    static const char *const names[] = {"http_proxy", "https_proxy", "no_proxy"};
+
+    for (size_t i = 0; i < COUNT(names); i++) {
+        if (getenv(names[i]))
+            strs_printf(list, "%s=%s", names[i], getenv(names[i]));
+    }
+}
+
+struct facts {
+    char rustc[128]; /* the compiler's own line; "none" without one */
+    char packages[SHA256_HEX_SIZE];
+};
+
+/* What is really in an image. */
+static int read_facts(struct engine *e, const char *tag, struct facts *ret, struct err *err)
+{
+    static const char *const command[] = {"/bin/sh", "-c",
+                                          "{ rustc -vV 2>/dev/null || echo none; } | head -n 1 && dpkg-query -W -f "
+                                          "'${Package} ${Version} ${Architecture}\\n' | LC_ALL=C sort | "
+                                          "sha256sum | cut -c -64",
+                                          NULL};
+    static const char *const labels[] = {IMAGES_FACTS_LABEL, NULL};
+    const struct engine_spec spec = {
+        .image = tag,
+        .command = command,
+        .user = "65534:65534",
+        .labels = labels,
+        .memory_bytes = INT64_C(1) << 30,
+        .pids = 64,
+    };
+    AUTO(char_p) char *name = mem_printf("bloomery-images-facts-%ld", (long)getpid());
+    AUTO(buf) struct buf out = {0};
+    char id[ENGINE_ID_SIZE];
+    struct engine_stream *stream = NULL;
+    int code = -1;
+
+    int r = engine_create(e, name, &spec, id, err);
+    if (r != 0)
+        return -1;
+    r = engine_start(e, id, &stream, err);
+    while (r == 0) {
+        struct engine_chunk chunk;
+        int got = engine_read(stream, 1000, &chunk, err);
+        if (got < 0)
+            r = -1;
+        else if (got == ENGINE_END)
+            break;
+        else if (got == 0 && out.len + chunk.len <= FACTS_MAX)
+            buf_put(&out, chunk.data, chunk.len);
+    }
+    engine_stream_free(stream);
+    if (r == 0 && engine_wait(e, id, 60, &code, err) < 0)
+        r = -1;
+    struct err ignored = ERR_INIT;
+    engine_remove(e, id, &ignored);
+    if (r < 0)
+        return -1;
+
+    char *rustc = out.p ? out.p : "", *end = strchr(rustc, '\n');
+    if (code != 0 || !end || strlen(end + 1) < 64)
+        return err_set(err, ERR_TOOLCHAIN_MISSING, "nothing runs in it: exit code %d, %.100s", code, rustc);
+    *end = '\0';
+    end[1 + 64] = '\0';
+    if (!hash_valid(end + 1))
+        return err_set(err, ERR_TOOLCHAIN_MISSING, "its package list cannot be read: %.100s", end + 1);
+    snprintf(ret->rustc, sizeof ret->rustc, "%s", rustc);
+    memcpy(ret->packages, end + 1, SHA256_HEX_SIZE);
+    return 0;
+}
+
+/* --- contexts --- */
+
+/* An empty file that nobody else sees; in the state folder, as a toolchain is larger than memory should hold. */
+static int open_context(const struct images_config *cfg, struct err *err)
+{
+    int fd = open(cfg->state_dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+    if (fd < 0)
+        fd = memfd_create("image", MFD_CLOEXEC);
+    return fd < 0 ? err_sys(err, ERR_INTERNAL, errno, "cannot make a temporary file in %s", cfg->state_dir) : fd;
+}
+
+static struct dist dist_of(const struct making *m, const char *word, const char *keep_dir)
+{
+    const struct images_config *cfg = m->cfg;
+
+    return (struct dist){.from = strcmp(word, "dist") == 0 ? cfg->dist_server : cfg->dist_mirror,
+                         .keep_dir = keep_dir,
+                         .ca_bundle = cfg->ca_bundle[0] ? cfg->ca_bundle : NULL,
+                         .max_bytes = cfg->max_archive_bytes,
+                         .stall_seconds = cfg->stall_seconds,
+                         .progress = on_line};
+}
+
+/* The archives of a toolchain, from the first place that has them. */
+static int fetch_archives(struct making *m, const struct part *p, const char *keep_dir, struct err *err)
+{
+    static const char *const places[] = {"dist", "mirror"};
+    const char *list = m->cfg->origins;
+    int r = ELSEWHERE;
+
+    if (fs_mkdirs(keep_dir, 0755, err) < 0)
+        return -1;
+    for (const char *w = list + strspn(list, ", "); *w && r == ELSEWHERE; w += strspn(w, ", ")) {
+        size_t len = strcspn(w, ", ");
+        for (size_t i = 0; i < COUNT(places) && r == ELSEWHERE; i++) {
+            if (strlen(places[i]) != len || memcmp(places[i], w, len) != 0)
+                continue;
+            struct dist d = dist_of(m, places[i], keep_dir);
+            if (!d.from[0])
+                continue;
+            r = dist_fetch(&d, p->origin, err);
+            if (r == DIST_ELSEWHERE)
+                fprintf(stderr, "    %s: not from %s: %s\n", p->name, places[i], err->msg);
+            snprintf(m->origin, sizeof m->origin, "%s", places[i]);
+        }
+        w += len;
+    }
+    return r;
+}
+
+static bool from_archives(const struct part *p)
+{
+    return p->kind == PART_TOOLCHAIN && strcmp(json_str(p->origin, "origin", ""), "dist") == 0;
+}
+
+/* What the Engine builds a part from: a descriptor at its start, which the caller closes, or -1. */
+static int make_context(struct making *m, const struct part *p, const char *keep_dir, struct err *err)
+{
+    AUTO(fd) int out = open_context(m->cfg, err);
+    struct tar_writer *w = NULL;
+
+    if (out < 0 || tar_writer_open(out, TAR_PLAIN, &w, err) < 0)
+        return -1;
+    int r = parts_context(m->parts, p, w, err);
+    if (r == 0 && from_archives(p)) {
+        struct dist d = dist_of(m, m->origin, keep_dir);
+        on_line("taking the archives apart");
+        r = dist_unpack(&d, p->origin, w, "rust", err);
+    }
+    if (r == 0)
+        r = tar_writer_finish(w, err);
+    tar_writer_free(w);
+    if (r == 0 && lseek(out, 0, SEEK_SET) < 0)
+        r = err_sys(err, ERR_INTERNAL, errno, "cannot rewind a temporary file");
+    if (r < 0)
+        return -1;
+    int got = out;
+    out = -1;
+    return got;
+}
+
+/* A context that changes nothing of the image it stands on. */
+static int label_context(const struct images_config *cfg, struct err *err)
+{
+    static const char dockerfile[] = "ARG BLOOMERY_FROM\nFROM $BLOOMERY_FROM\n";
+    AUTO(fd) int out = open_context(cfg, err);
+    struct tar_writer *w = NULL;
+
+    if (out < 0 || tar_writer_open(out, TAR_PLAIN, &w, err) < 0)
+        return -1;
+    int r = tar_put_bytes(w, "Dockerfile", 0644, dockerfile, sizeof dockerfile - 1, err);
+    if (r == 0)
+        r = tar_writer_finish(w, err);
+    tar_writer_free(w);
+    if (r == 0 && lseek(out, 0, SEEK_SET) < 0)
+        r = err_sys(err, ERR_INTERNAL, errno, "cannot rewind a temporary file");
+    if (r < 0)
+        return -1;
+    int got = out;
+    out = -1;
+    return got;
+}
+
+/* --- one part --- */
+
+static int build(struct making *m, int context, const char *tag, const struct strs *labels, const struct strs *args,
+                 struct err *err)
+{
+    const struct engine_build spec = {
+        .tag = tag,
+        .dockerfile = "Dockerfile",
+        .labels = (const char *const *)labels->p,
+        .build_args = (const char *const *)args->p,
+        .progress = on_line,
+    };
+
+    return engine_image_build(m->e, context, &spec, err);
+}
+
+/* docker/images/base/build makes a tar of a whole Debian; it prints as it goes. */
+static int make_base(struct making *m, const struct part *p, const char *repo, struct err *err)
+{
+    AUTO(char_p) char *script = mem_printf("%s/build", p->dir);
+    AUTO(char_p) char *tar = mem_printf("%s/base.tar", m->cfg->state_dir);
+    AUTO(buf) struct buf errors = {0};
+    AUTO(strs) struct strs env = {0};
+    const char *const argv[] = {script, tar, NULL};
+    struct proc proc = PROC_INIT;
+    int status = 0;
+
+    add_proxies(&env);
+    strs_printf(&env, "BLOOMERY_DEBIAN_MIRROR=%s", m->cfg->debian_mirror);
+    proc.argv = argv;
+    proc.env = (const char *const *)env.p;
+    proc.stdout_fd = STDERR_FILENO;
+    proc.errors = &errors;
+    proc.seconds = 30 * 60;
+    int r = proc_run(&proc, &status, err);
+    if (r == PROC_TIMED_OUT)
+        r = err_set(err, ERR_INTERNAL, "mmdebstrap was stopped after 30 minutes");
+    if (r == 0 && status != 0) {
+        char *line = errors.p ? errors.p : "";
+        for (char *next; (next = strchr(line, '\n')); line = next + 1) {
+            *next = '\0';
+            on_line(line);
+        }
+        on_line(line);
+        r = err_set(err, ERR_INTERNAL, "mmdebstrap failed (exit code %d): %s", status, telling());
+    }
+    if (r == 0) {
+        AUTO(fd) int fd = open(tar, O_RDONLY | O_CLOEXEC);
+        r = fd < 0 ? err_sys(err, ERR_INTERNAL, errno, "cannot read %s", tar)
+                   : engine_image_import(m->e, fd, repo, IMAGES_UNFINISHED, NULL, err);
+    }
+    unlink(tar);
+    return r;
+}
+
+/* An image that holds nothing: no command runs in it, so there are no packages to look at. */
+static int make_empty(struct making *m, const struct part *p, const struct strs *labels, const char *tag,
+                      struct err *err)
+{
+    AUTO(fd) int context = make_context(m, p, NULL, err);
+    AUTO(strs) struct strs changes = {0};
+
+    for (size_t i = 0; i < labels->count; i++)
+        strs_printf(&changes, "LABEL %s", labels->p[i]);
+    return context < 0 ? -1 : engine_image_import(m->e, context, p->repo, tag, (const char *const *)changes.p, err);
+}
+
+/* The arguments of a part's Dockerfile. */
+static void add_args(const struct making *m, const struct part *p, struct strs *args)
+{
+    const cJSON *arg;
+
+    strs_printf(args, "BLOOMERY_FROM=%s", m->from);
+    add_proxies(args);
+    if (p->kind == PART_TOOLCHAIN) {
+        strs_printf(args, "DEBIAN_MIRROR=%s", m->cfg->debian_mirror);
+        cJSON_ArrayForEach(arg, json_obj(p->origin, "args"))
+        {
+            if (cJSON_IsString(arg))
+                strs_printf(args, "%s=%s", arg->string, arg->valuestring);
+        }
+    }
+    if (p->kind == PART_PROFILE) {
+        /* std is compiled here. A change of anything else in profile.json finds the compiled layer in the Engine's cache. */
+        AUTO(buf) struct buf flags = {0};
+        cJSON_ArrayForEach(arg, json_arr(m->profile->json, "rustflags"))
+        {
+            buf_printf(&flags, "%s%s", flags.len ? "\x1f" : "", cJSON_GetStringValue(arg));
+        }
+        strs_printf(args, "BLOOMERY_TARGET=%s", m->profile->target);
+        strs_printf(args, "BLOOMERY_RUSTFLAGS=%s", flags.p ? flags.p : "");
+    }
+}
+
+/* "rustc 1.96.0 (...)" is of version 1.96.0. */
+static bool is_version(const char *rustc, const char *version)
+{
+    size_t n = strlen(version);
+
+    return n > 0 && strncmp(rustc, "rustc ", 6) == 0 && strncmp(rustc + 6, version, n) == 0 &&
+           (rustc[6 + n] == ' ' || rustc[6 + n] == '\0');
+}
+
+/* What a job has to say of its compiler; "" if it is what was pinned. ERR_TOOLCHAIN_MISSING: archives that verified
+ * hold another compiler than the pin says. */
+static int judge(const struct part *p, const char *rustc, char *ret, size_t size, struct err *err)
+{
+    const char *pin = json_str(p->pin, "name", ""), *version = json_str(p->pin, "rustc", "");
+    const char *stands_in = json_str(p->origin, "stands_in", NULL), *own = json_str(p->origin, "rustc", version);
+    const char *commit = json_str(p->pin, "commit", "");
+    int brief = (int)strcspn(rustc, "("); /* without commit and date */
+
+    while (brief > 0 && rustc[brief - 1] == ' ')
+        brief--;
+    *ret = '\0';
+    if (strncmp(rustc, "rustc ", 6) != 0)
+        return err_set(err, ERR_TOOLCHAIN_MISSING, "no compiler runs in it");
+    if (from_archives(p) && (!is_version(rustc, version) || !strstr(rustc, commit))) {
+        err_set(err, ERR_TOOLCHAIN_MISSING, "toolchain %s is rustc %s (%s), but its archives hold %s", pin, version,
+                commit, rustc);
+        return err_hint(err, "correct rustc and commit, or the archives' hashes, in docker/toolchains.json");
+    }
+    if (stands_in)
+        snprintf(ret, size, "toolchain %s is not to be had here: %.*s (%s) stands in for it", pin, brief, rustc,
+                 stands_in);
+    else if (!is_version(rustc, own))
+        snprintf(ret, size, "Debian has moved on from rustc %s, which stands for toolchain %s: compiled by %.*s", own,
+                 pin, brief, rustc);
+    return 0;
+}
+
+static int add_labels(const struct making *m, const struct part *p, const struct facts *facts, struct strs *labels,
+                      char ret_digest[SHA256_HEX_SIZE], struct err *err)
+{
+    AUTO(char_p) char *all = mem_printf("%s %s", p->inputs, facts->packages);
+    char warning[256];
+
+    hash_bytes(all, strlen(all), ret_digest);
+    strs_printf(labels, "bloomery.inputs=%s", p->inputs);
+    strs_printf(labels, "bloomery.packages=%s", facts->packages);
+    strs_printf(labels, "bloomery.digest=%s", ret_digest);
+    if (p->kind == PART_TOOLCHAIN) {
+        if (judge(p, facts->rustc, warning, sizeof warning, err) < 0)
+            return -1;
+        strs_printf(labels, "bloomery.toolchain=%s", json_str(p->pin, "name", ""));
+        strs_printf(labels, "bloomery.pinned=%s", json_str(p->pin, "rustc", ""));
+        strs_printf(labels, "bloomery.rustc=%s", facts->rustc);
+        strs_printf(labels, "bloomery.origin=%s", m->origin);
+        strs_printf(labels, "bloomery.warning=%s", warning);
+        if (warning[0])
+            fprintf(stderr, "    %s: warning: %s\n", p->name, warning);
+    }
+    if (p->kind == PART_PROFILE) {
+        strs_printf(labels, "bloomery.profile=%s", m->profile->name);
+        if (m->parts->has_kit)
+            strs_printf(labels, "bloomery.kit=%s %s %s", m->parts->kit.name, m->parts->kit.version,
+                        m->parts->kit.sha256);
+    }
+    return 0;
+}
+
+/* The bare image of a part, under its unfinished name. ELSEWHERE: its origin has it no more. */
+static int make_bare(struct making *m, const struct part *p, const char *unfinished, struct err *err)
+{
+    AUTO(char_p) char *keep_dir = mem_printf("%s/downloads", m->cfg->state_dir);
+    AUTO(strs) struct strs none = {0}, args = {0};
+    int r = 0;
+
+    snprintf(m->origin, sizeof m->origin, "%s", p->kind == PART_TOOLCHAIN ? json_str(p->origin, "origin", "") : "");
+    if (p->kind == PART_BASE)
+        return make_base(m, p, p->repo, err);
+    if (from_archives(p) && (r = fetch_archives(m, p, keep_dir, err)) != 0)
+        return r;
+    AUTO(fd) int context = make_context(m, p, keep_dir, err);
+    if (context < 0)
+        return -1;
+    add_args(m, p, &args);
+    if (build(m, context, unfinished, &none, &args, err) < 0)
+        return saw("E: the mirror has no suite") ? ELSEWHERE : -1;
+    if (from_archives(p)) {
+        struct dist d = dist_of(m, m->origin, keep_dir);
+        dist_forget(&d, p->origin);
+    }
+    return 0;
+}
+
+static int make(struct making *m, const struct part *p, struct err *err)
+{
+    AUTO(char_p) char *unfinished = mem_printf("%s:" IMAGES_UNFINISHED, p->repo);
+    AUTO(strs) struct strs labels = {0}, from = {0};
+    struct facts facts = {0};
+    char digest[SHA256_HEX_SIZE];
+
+    if (!p->dir) {
+        if (add_labels(m, p, &facts, &labels, digest, err) < 0)
+            return -1;
+        digest[12] = '\0';
+        return make_empty(m, p, &labels, digest, err);
+    }
+    int r = make_bare(m, p, unfinished, err);
+    if (r != 0)
+        return r;
+    AUTO(fd) int context = label_context(m->cfg, err);
+    if (context < 0 || read_facts(m->e, unfinished, &facts, err) < 0 ||
+        add_labels(m, p, &facts, &labels, digest, err) < 0)
+        return -1;
+    AUTO(char_p) char *tag = mem_printf("%s:%.12s", p->repo, digest);
+    strs_printf(&from, "BLOOMERY_FROM=%s", unfinished);
+    if (build(m, context, tag, &labels, &from, err) < 0)
+        return -1;
+    engine_image_remove(m->e, unfinished, err); /* the name only: the image is the other one's parent */
+    return 0;
+}
+
+/* --- all parts --- */
+
+static void say_what(const struct making *m, const struct part *p, char *into, size_t size)
+{
+    switch (p->kind) {
+    case PART_BASE:
+        snprintf(into, size, "Debian, with mmdebstrap (some 30 s)");
+        break;
+    case PART_TOOLS:
+        snprintf(into, size, "C compilers and linkers (200 MB to download, some 40 s)");
+        break;
+    case PART_TOOLCHAIN:
+        snprintf(into, size, "compiler %.40s, from %.20s (130 MB to download, some 40 s)", json_str(p->pin, "name", ""),
+                 json_str(p->origin, "origin", ""));
+        break;
+    case PART_PROFILE:
+        snprintf(into, size, "std for %.60s (some 60 s)", m->profile->target);
+        break;
+    case PART_TRIAL:
+        snprintf(into, size, "the host of trials");
+        break;
+    }
+}
+
+/* Make a part if it is not there; m->from is its parent's name before, and need not be after. */
+static int ensure(struct making *m, const struct part *p, char ret_tag[160], struct err *err)
+{
+    AUTO(json) cJSON *all = NULL, *again = NULL, *current = NULL;
+    AUTO(char_p) char *current_tag = mem_printf("%s:current", p->repo);
+    const char *tag = NULL;
+    char what[128];
+
+    if (images_all(m->e, &all, err) < 0)
+        return -1;
+    const cJSON *image = images_of_part(all, p, &tag);
+    if (!image || (m->fresh && !strs_has(m->made, p->inputs))) {
+        time_t since = time(NULL);
+        say_what(m, p, what, sizeof what);
+        begin_part(p->name, what);
+        int r = make(m, p, err);
+        if (r == ELSEWHERE)
+            return ELSEWHERE;
+        if (r < 0)
+            return failed(err);
+        end_part(since);
+        strs_printf(m->made, "%s", p->inputs);
+        if (images_all(m->e, &again, err) < 0)
+            return -1;
+        if (!(image = images_of_part(again, p, &tag)))
+            return err_set(err, ERR_ENGINE, "the Engine does not show the image %s that it has built", p->repo);
+    }
+    snprintf(ret_tag, 160, "%s", tag);
+    int r = engine_image(m->e, current_tag, &current, err);
+    if (r < 0)
+        return -1;
+    if (r == ENGINE_ABSENT || strcmp(json_str(current, "Id", ""), json_str(image, "Id", "")) != 0)
+        return engine_image_tag(m->e, tag, p->repo, "current", err);
+    return 0;
+}
+
+/* One alternative of a profile, or its trial image only. ELSEWHERE: its toolchain is not to be had; err says why. */
+static int build_parts(struct making *m, bool only_trial, struct err *err)
+{
+    const struct parts *parts = m->parts;
+    char tags[PARTS_MAX][160];
+
+    for (size_t i = 0; i < parts->count; i++) {
+        const struct part *p = &parts->part[i];
+        bool of_trial = parts->trial && (p == parts->trial || p == parts->trial->parent);
+        if (only_trial && !of_trial)
+            continue;
+        m->from[0] = '\0';
+        if (p->parent)
+            snprintf(m->from, sizeof m->from, "%s", tags[p->parent - parts->part]);
+        if (strs_has(m->unavailable, p->inputs))
+            return ELSEWHERE;
+        int r = ensure(m, p, tags[i], err);
+        if (r == ELSEWHERE)
+            strs_printf(m->unavailable, "%s", p->inputs);
+        if (r != 0)
+            return r;
+    }
+    return 0;
+}
+
+/* The alternative whose profile (or else toolchain) is there already: what was chosen once stays, whatever origin answers
+ * today, and all profiles of a pin have the same compiler. -1: none; -2: err is filled. */
+static int chosen(struct making *m, bool *ret_complete, struct err *err)
+{
+    AUTO(json) cJSON *all = NULL;
+    int with_toolchain = -1;
+
+    if (images_all(m->e, &all, err) < 0)
+        return -2;
+    for (unsigned n = 0;; n++) {
+        AUTO(parts) struct parts *parts = NULL;
+        int r = parts_of_profile(m->cfg, m->profile, n, &parts, err);
+        if (r < 0)
+            return -2;
+        if (r == PARTS_NO_MORE)
+            return with_toolchain;
+        *ret_complete = images_of_part(all, parts->profile, NULL) != NULL;
+        if (*ret_complete)
+            return (int)n;
+        if (with_toolchain < 0 && images_of_part(all, parts->profile->parent, NULL))
+            with_toolchain = (int)n;
+    }
+}
+
+static int build_profile(struct making *m, struct err *err)
+{
+    struct err last = ERR_INIT;
+    bool complete = false;
+    int first = m->fresh ? -1 : chosen(m, &complete, err);
+
+    if (first == -2)
+        return -1;
+    for (unsigned n = first > 0 ? (unsigned)first : 0;; n++) {
+        AUTO(parts) struct parts *parts = NULL;
+        int r = parts_of_profile(m->cfg, m->profile, n, &parts, err);
+        if (r < 0)
+            return -1;
+        if (r == PARTS_NO_MORE) {
+            *err = last;
+            err->kind = ERR_TOOLCHAIN_MISSING;
+            err_hint(err, "docs/toolchains.md says how a machine gets toolchains: dist_server, dist_mirror, "
+                          "debian_mirror");
+            return err_wrap(err, "profile %s: no origin has toolchain %s", m->profile->name, m->profile->toolchain);
+        }
+        m->parts = parts;
+        r = build_parts(m, complete, err);
+        if (r != ELSEWHERE)
+            return r;
+        if (err->msg[0])
+            last = *err;
+    }
+}
+
+/* Containers of builders that were killed. */
+static int remove_strays(struct engine *e, struct err *err)
+{
+    struct engine_item *items = NULL;
+    size_t count = 0;
+
+    if (engine_list(e, IMAGES_FACTS_LABEL, &items, &count, err) < 0)
+        return -1;
+    int r = 0;
+    for (size_t i = 0; i < count && r == 0; i++)
+        r = engine_remove(e, items[i].id, err);
+    engine_list_free(items, count);
+    return r;
+}
+
+int images_build(struct engine *e, const struct images_config *cfg, const struct profiles *profiles,
+                 const char *profile, bool fresh, struct err *err)
+{
+    AUTO(strs) struct strs made = {0}, unavailable = {0};
+    struct making m = {.e = e, .cfg = cfg, .fresh = fresh, .made = &made, .unavailable = &unavailable};
+    struct engine_info info;
+
+    if (profile && !profiles_find(profiles, profile)) {
+        err_set(err, ERR_NOT_FOUND, "there is no profile %s", profile);
+        return err_hint(err, "GET /v1/profiles, or workers/profiles, has their names");
+    }
+    if (engine_info(e, &info, err) < 0)
+        return -1;
+    int got = images_lock(cfg->state_dir, true, err);
+    if (got < 0)
+        return -1;
+    AUTO(fd) int lock = got;
+    if (remove_strays(e, err) < 0)
+        return -1;
+    for (size_t i = 0; i < profiles_count(profiles); i++) {
+        m.profile = profiles_at(profiles, i);
+        if ((!profile || strcmp(profile, m.profile->name) == 0) && build_profile(&m, err) < 0)
+            return -1;
+    }
+    return 0;
+}
