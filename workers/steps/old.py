@@ -2,8 +2,8 @@
 """old.py - lock and vendor with the modern cargo what an old cargo will then build.
 
 Runs before any code of the project does, and runs none itself: with network if something must be fetched, else in the
-build's container. One argument, JSON: pin ("1.43.1"), manifest, package, version, target, features (list),
-no_default_features, locked, crate_type (what the lib becomes, or null), network, uploaded (there is a Cargo.lock).
+build's container. One argument, JSON: pin ("1.43.1"), manifest, target, flags
+(--features=..., --no-default-features), locked, crate_type (what the lib becomes, or null), network, uploaded (there is a Cargo.lock).
 
 Leaves: /work/vendor (every dependency, manifests as the old cargo reads them; what this build does not compile is an
 empty crate), the crate's own manifests rewritten likewise, Cargo.lock in the form that cargo 1.41 introduced, the lock
@@ -84,10 +84,7 @@ esac
     def metadata(self, quiet=False):
         """What is compiled for the target and on the host, with the job's features; brings the lock up to date."""
         args = ["metadata", "--format-version=1", f"--filter-platform={self.job['target']}", f"--filter-platform={HOST}"]
-        if self.job["features"]:
-            args.append("--features=" + ",".join(self.job["features"]))
-        if self.job["no_default_features"]:
-            args.append("--no-default-features")
+        args += self.job["flags"]
         if self.job["locked"]:
             args.append("--locked")
         return json.loads(self.run(*args, quiet=quiet))
@@ -396,20 +393,15 @@ def own_tables(m, out, warnings, known):
                                 if not d.get("path") or os.path.normpath(f"{d['path']}/Cargo.toml") in known}
 
 
-def stub_manifest(m):
+def stub_manifest(m, name, version):
     """A package that is resolved but not compiled: its name, and the features that others ask for."""
-    features = {name: [] for name in m.get("features", {})}
-    tables = [m, *m.get("target", {}).values()]
-    for table in tables:
+    features = {"default": [], **{f: [] for f in m.get("features", {})}}
+    for table in (m, *m.get("target", {}).values()):
         for key in DEPENDENCIES:
-            for name, d in table.get(key, {}).items():
-                if isinstance(d, dict) and d.get("optional"):
-                    features[name] = []
-    features.pop("default", None)
-    package = m["package"]
-    out = {"package": {"name": package["name"], "version": package.get("version", "0.0.0"), "autobins": False,
-                       "autoexamples": False, "autotests": False, "autobenches": False, "build": False},
-           "lib": {"path": "bloomery-empty.rs"}, "features": {"default": [], **features}}
+            features.update({n: [] for n, d in table.get(key, {}).items() if isinstance(d, dict) and d.get("optional")})
+    out = {"package": {"name": name, "version": version, "build": False, "autobins": False, "autoexamples": False,
+                       "autotests": False, "autobenches": False},
+           "lib": {"path": "bloomery-empty.rs"}, "features": features}
     if "workspace" in m:
         out["workspace"] = only(m["workspace"], ("members", "exclude", "default-members"))
     return out
@@ -478,11 +470,12 @@ def fit_vendored(graph):
         m = read_manifest(f"{path}/Cargo.toml")
         with open(f"{path}/.cargo-checksum.json", encoding="utf-8") as f:
             package = json.load(f).get("package")
-        if (m["package"]["name"], m["package"].get("version", "0.0.0")) in needed:
+        name, version = m["package"]["name"], m["package"].get("version", "0.0.0")
+        if (name, version) in needed:
             replace(f"{path}/Cargo.toml", toml_of(old_manifest(m)))
         else:
             empty_folder(path)
-            replace(f"{path}/Cargo.toml", toml_of(stub_manifest(m)))
+            replace(f"{path}/Cargo.toml", toml_of(stub_manifest(m, name, version)))
             replace(f"{path}/bloomery-empty.rs", "")
         checksum = {"files": {}}
         if package:
@@ -509,7 +502,7 @@ def fit_own(job, graph):
             lib = job["crate_type"] if path == job["manifest"] else None
             out = old_manifest(m, lib, warnings if path == root else None, paths)
         else:
-            out = stub_manifest(m)
+            out = stub_manifest(m, graph.packages[id]["name"], graph.packages[id]["version"])
             if path == root:
                 own_tables(m, out, warnings, paths)
             replace(os.path.join(os.path.dirname(path), "bloomery-empty.rs"), "")

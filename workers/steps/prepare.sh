@@ -3,6 +3,8 @@
 # Standard output: two lines of JSON, the crate's own cargo configuration (or null) and `cargo metadata --no-deps`.
 # Exit 3: the configuration cannot be read. Exit 4: the manifest cannot be read. The reason is on standard error.
 set -u
+# Beside an old compiler: its cargo knows neither `config get` nor newer manifests.
+PATH=/opt/bloomery/resolver/bin:$PATH
 if [ -f /work/config/.cargo/config.toml ]; then
     cd /work/config || exit 3
     # Reading a merged configuration is an unstable command; this is the one place that asks for it.
