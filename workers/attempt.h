@@ -9,6 +9,7 @@
 #include "workers/cgroup.h"
 #include "workers/images.h"
 #include "workers/joblog.h"
+#include "workers/kits.h"
 #include "workers/plan.h"
 #include "workers/pool.h"
 #include "workers/profile.h"
@@ -40,6 +41,8 @@ struct attempt {
     struct work work;
     struct cgroup cgroup;
     struct image image;
+    struct kit kit; /* in the image, if has_kit */
+    bool has_kit;
     char container[ENGINE_ID_SIZE]; /* the build container, "" if there is none */
     char **spent;                   /* ids of containers that have ended; removed when nobody waits for it any more */
     size_t spent_count;

@@ -132,7 +132,7 @@ static int trial(struct attempt *a, const char *path, struct artifact *art, stru
                              &output);
         return 0;
     }
-    int r = images_trial(a->engine, json_str(spec_json, "image", ""), a->cfg->share_dir, &image, err);
+    int r = images_trial(a->engine, a->cfg->images, json_str(spec_json, "image", ""), &image, err);
     if (r > 0) {
         /* Not a pass that was not run: the server lacks a part, and says so. */
         return err_set(err, ERR_TOOLCHAIN_MISSING,
@@ -199,20 +199,26 @@ static int trial(struct attempt *a, const char *path, struct artifact *art, stru
     return 0;
 }
 
-/* --- both --- */
+/* --- all --- */
 
-int check_artifact(struct attempt *a, const struct plan_output *out, const char *path, struct artifact *art,
-                   struct err *err)
+int check_look(struct attempt *a, const char *path, struct artifact *art, struct err *err)
 {
     AUTO(json) cJSON *facts = NULL;
 
-    if (inspect(a, out->kind, path, &facts, err) < 0)
+    if (inspect(a, art->kind, path, &facts, err) < 0)
         return -1;
     art->gzip_size = json_int(facts, "gzip_size", 0);
     cJSON_DeleteItemFromObjectCaseSensitive(facts, "gzip_size"); /* these stand in the artifact's row */
     cJSON_DeleteItemFromObjectCaseSensitive(facts, "size");
-    int r = contract_check(a->profile, &a->plan, facts, &art->contract, err);
     art->metadata = STEAL(facts);
+    return 0;
+}
+
+int check_artifact(struct attempt *a, const char *path, struct artifact *art, struct err *err)
+{
+    if (check_look(a, path, art, err) < 0)
+        return -1;
+    int r = contract_check(a->profile, &a->plan, a->has_kit ? &a->kit : NULL, art->metadata, &art->contract, err);
     if (r < 0)
         return -1;
     joblog_say(a->log, "host contract of %s: %s", art->name, json_str(art->contract, "verdict", "?"));

@@ -6,7 +6,9 @@
 
 #include "workers/attempt.h"
 
-/* `path` is the collected copy. Fills kind-dependent metadata, gzip_size, contract and trial of *art.
+/* `path` is the collected copy. Fills metadata (by art->kind), gzip_size, contract and trial of *art.
  * ERR_CONTRACT, ERR_TRIAL: it does not load (art says all that was found). Others: the server's failures, cancel. */
-int check_artifact(struct attempt *a, const struct plan_output *out, const char *path, struct artifact *art,
-                   struct err *err);
+int check_artifact(struct attempt *a, const char *path, struct artifact *art, struct err *err);
+
+/* The inspection only: metadata and gzip_size. */
+int check_look(struct attempt *a, const char *path, struct artifact *art, struct err *err);

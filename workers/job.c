@@ -4,11 +4,14 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "workers/blame.h"
 #include "workers/blobs.h"
 #include "workers/check.h"
-#include "workers/diagnose.h"
+#include "workers/link.h"
+#include "workers/old.h"
 #include "workers/paths.h"
 #include "workers/step.h"
+#include "workers/strs.h"
 #include "workers/unpack.h"
 
 #include <errno.h>
@@ -16,7 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MAX_PREPARE = 16 << 20, MAX_METADATA = 64 << 20, MAX_DIAGNOSIS = 24 << 20, PREPARE_SECONDS = 120 };
+enum { MAX_PREPARE = 16 << 20, MAX_METADATA = 64 << 20, PREPARE_SECONDS = 120 };
 
 /* --- what every step needs --- */
 
@@ -94,60 +97,6 @@ static int open_work(const struct attempt *a, struct err *err)
     return fd < 0 ? err_sys(err, ERR_INTERNAL, errno, "cannot open the work folder") : fd;
 }
 
-/* Did the server's own disk or memory run out? Then nothing else that the build says counts. */
-static bool server_is_full(struct attempt *a)
-{
-    struct err ignored = ERR_INIT;
-    int64_t left;
-
-    return fs_free_bytes(a->cfg->state_dir, &left, &ignored) == 0 && left < 64 << 20;
-}
-
-/* A step of the project's that did not end well: whose fault, and what does its output say? Always -1.
- * `from` is where its output begins in the log. */
-static int blame(struct attempt *a, const struct step *st, const struct step_result *res, int64_t from,
-                 enum err_kind fallback, struct err *err)
-{
-    AUTO(buf) struct buf text = {0};
-    struct err ignored = ERR_INIT;
-    struct job_error *e = &a->result.error;
-
-    joblog_flush(a->log);
-    joblog_since(a->log, from, MAX_DIAGNOSIS, &text, &ignored);
-    diagnose(a->profile, text.p ? text.p : "", text.len, fallback, e);
-    const char *log = text.p ? text.p : "";
-    bool disk_words = strstr(log, "No space left on device") || strstr(log, "os error 28");
-
-    if (res->end == STEP_CANCELED || res->end == STEP_INTERRUPTED)
-        err_set(err, ERR_CANCELED, "canceled while %s ran", st->name);
-    else if (res->end == STEP_TIMED_OUT)
-        err_set(err, ERR_TIMED_OUT, "%s was stopped after %lld s of wall time", st->name, (long long)st->seconds);
-    else if (res->end == STEP_CPU_LIMIT)
-        err_set(err, ERR_TIMED_OUT, "%s was stopped after %lld s of CPU time", st->name, (long long)st->cpu_seconds);
-    else if (server_is_full(a))
-        err_set(err, ERR_ENGINE, "the server's own disk is full");
-    else if (res->end == STEP_DISK_LIMIT || res->disk_was_full || disk_words) {
-        err_set(err, ERR_DISK_FULL, "the build filled its work folder (work_bytes %lld, work_inodes %lld)",
-                (long long)a->limits.work_bytes, (long long)a->limits.work_inodes);
-        err_hint(err,
-                 "build with less debug information or fewer targets, or ask the operator for a larger work_bytes");
-    } else if (res->oom_kills > 0) {
-        err_set(err, ERR_OUT_OF_MEMORY, "the build needed more than job_memory_bytes (%lld)",
-                (long long)a->limits.job_memory_bytes);
-        err_hint(err, "less parallel code generation or no LTO needs less memory");
-    } else if (res->end == STEP_TOO_MUCH_OUTPUT)
-        err_set(err, ERR_BAD_SOURCE, "%s printed more than %zu bytes", st->name, st->out_max);
-    else if (e->message) {
-        err_set(err, e->kind == ERR_NONE ? fallback : e->kind, "%s", e->message);
-        return -1; /* the diagnosis's own, longer texts stand */
-    } else
-        err_set(err, fallback, "%s ended with exit code %d", st->name, res->exit_code);
-    mem_free(e->message);
-    mem_free(e->hint);
-    e->message = e->hint = NULL;
-    return -1;
-}
-
 /* --- 1. a place to work in, the crate unpacked, a container that holds it --- */
 
 static int begin(struct attempt *a, struct err *err)
@@ -160,9 +109,19 @@ static int begin(struct attempt *a, struct err *err)
     if (joblog_open(log_path, a->limits.max_log_bytes, a->cfg->event_fd, &a->log, err) < 0)
         return -1;
     joblog_say(a->log, "job %s, attempt %d, profile %s", a->job->id, a->job->attempt, a->profile->name);
-    if (images_current(a->engine, a->profile, a->cfg->share_dir, &a->image, err) != 0)
+    if (images_current(a->engine, a->cfg->images, a->profile, &a->image, err) != 0)
         return -1;
     joblog_say(a->log, "toolchain: %s (%s, origin %s)", a->image.rustc, a->profile->toolchain, a->image.origin);
+    if (a->image.warning[0])
+        warn(a, a->image.warning);
+    if (json_obj(a->profile->json, "kit")) {
+        int r = kits_find(a->cfg->state_dir, a->profile->name, &a->kit, err);
+        if (r < 0)
+            return -1;
+        a->has_kit = r == 0;
+        joblog_say(a->log, "kit: %s %s", a->has_kit ? a->kit.name : "none",
+                   a->has_kit ? a->kit.version : "is installed");
+    }
     struct job_toolchain tc = {(char *)a->profile->toolchain, a->image.rustc, a->image.id, a->image.origin};
     struct job_facts known = {.toolchain = &tc};
     if (tell(a, &known, err) < 0)
@@ -277,7 +236,7 @@ static int read_prepared(struct attempt *a, const struct buf *out, struct err *e
 
     cargo_config_filter(a->profile, config, &kept);
     warn_all(a, kept.warnings);
-    int r = plan_make(a->profile, a->job->options, metadata, &kept, &a->plan, err);
+    int r = plan_make(a->profile, a->image.pinned, a->job->options, metadata, &kept, &a->plan, err);
     a->lock = has_locked_dependencies(metadata) ? "resolved" : "none";
     if (r == 0) {
         warn_all(a, a->plan.warnings);
@@ -306,7 +265,7 @@ static int prepare(struct attempt *a, struct err *err)
     if (step_exec(a, &step, &res, err) < 0)
         return -1;
     if (res.end != STEP_EXITED || res.exit_code != 0)
-        return blame(a, &step, &res, from, ERR_BAD_SOURCE, err);
+        return blame_step(a, &step, &res, from, ERR_BAD_SOURCE, err);
     if (read_prepared(a, &out, err) < 0 || hash_lock(a, a->lock_hash, err) < 0)
         return -1;
     if (a->lock_hash[0])
@@ -347,46 +306,25 @@ static char *foreign_features(const struct attempt *a)
     return b.len ? buf_steal(&b) : NULL;
 }
 
-/* Was it the network, and so not the crate's fault? cargo has tried several times by itself then. */
-static bool network_failed(const struct attempt *a, int64_t from)
-{
-    static const char *const words[] = {"Could not resolve host",
-                                        "Couldn't resolve host",
-                                        "Failed to connect",
-                                        "Could not connect",
-                                        "Timeout was reached",
-                                        "Connection reset",
-                                        "SSL connect error",
-                                        "SSL peer certificate",
-                                        "got 429",
-                                        "got 500",
-                                        "got 502",
-                                        "got 503",
-                                        "got 504"};
-    AUTO(buf) struct buf text = {0};
-    struct err ignored = ERR_INIT;
-
-    joblog_since(a->log, from, MAX_DIAGNOSIS, &text, &ignored);
-    for (size_t i = 0; i < COUNT(words); i++)
-        if (text.p && strstr(text.p, words[i]))
-            return true;
-    return false;
-}
-
-/* A container with network that runs no code of the project's: cargo fetch, by the checksums of the lock. */
+/* The dependencies: cargo fetch, by the checksums of the lock, in a container with network that runs no code of the
+ * project's. For an old compiler steps/old.py instead, which also makes the whole crate what that one's cargo reads; it needs
+ * no network where nothing is to be fetched. */
 static int fetch(struct attempt *a, struct err *err)
 {
+    bool old = old_pin(a->image.pinned), locked = json_bool(a->job->options, "locked", false);
     const char *command[] = {"cargo", "fetch", "--manifest-path", a->plan.manifest, NULL, NULL, NULL, NULL};
-    AUTO(char_p) char *features = foreign_features(a);
-    AUTO(buf) struct buf unread = {0};
+    AUTO(char_p) char *features = foreign_features(a), *old_args = NULL;
+    AUTO(char_p) char *steps = mem_printf("%s/workers/steps", a->cfg->share_dir);
+    AUTO(buf) struct buf out = {0};
     size_t n = 4;
     struct engine_mount mounts[] = {
         {a->work.fs, "/work", false},
+        {steps, "/bloomery/steps", true},
         {a->cfg->ca_bundle, "/etc/ssl/certs/ca-certificates.crt", true},
     };
     struct engine_spec spec = {.image = a->image.id,
                                .mounts = mounts,
-                               .mounts_count = a->cfg->ca_bundle ? 2 : 1,
+                               .mounts_count = a->cfg->ca_bundle ? 3 : 2,
                                .network = true,
                                .workdir = "/work/src",
                                .tmpfs_bytes = 64 << 20};
@@ -394,32 +332,50 @@ static int fetch(struct attempt *a, struct err *err)
     char after[SHA256_HEX_SIZE];
     struct step_result res;
 
-    if (!a->plan.needs_fetch)
+    if (!a->plan.needs_fetch && !old)
         return 0;
-    if (features) {
+    if (old) {
+        old_args = old_job(a->profile, &a->plan, a->image.pinned, locked, a->lock_hash[0] != '\0');
+        const char *const script[] = {"python3", "-IB", "/bloomery/steps/old.py", old_args};
+        memcpy(command, script, sizeof script);
+    } else if (features) {
         command[1] = "metadata"; /* fetches too, what these features bring included */
         command[n++] = "--format-version=1";
         command[n++] = features;
-        step.out = &unread;
+    }
+    if (locked && !old)
+        command[n++] = "--locked";
+    if (old || features) {
+        step.out = &out;
         step.out_max = MAX_METADATA;
     }
-    if (json_bool(a->job->options, "locked", false))
-        command[n++] = "--locked";
-    joblog_say(a->log, "fetching dependencies");
+    joblog_say(a->log, a->plan.needs_fetch ? "fetching dependencies" : "making the crate readable for an old cargo");
     int64_t from = joblog_size(a->log);
     const char **env = fetch_env(&a->plan);
-    step.env = env;
-    int r = step_run(a, &step, &spec, &res, err);
+    step.env = a->plan.needs_fetch ? env : (const char *const *)a->plan.env;
+    int r = a->plan.needs_fetch ? step_run(a, &step, &spec, &res, err) : step_exec(a, &step, &res, err);
     mem_free(env);
     if (r < 0)
         return -1;
-    if (res.end == STEP_EXITED && res.exit_code != 0 && network_failed(a, from)) {
+    if (res.end == STEP_EXITED && res.exit_code != 0 && blame_network(a, from)) {
         joblog_flush(a->log);
         err_set(err, ERR_ENGINE, "the server could not reach the crate registry");
         return err_hint(err, "the job's log has cargo's words; a vendored crate needs no registry");
     }
     if (res.end != STEP_EXITED || res.exit_code != 0)
-        return blame(a, &step, &res, from, ERR_DEPENDENCY, err);
+        return blame_step(a, &step, &res, from, ERR_DEPENDENCY, err);
+    if (old) {
+        char **warnings;
+        if (old_report(&out, &warnings, err) < 0)
+            return -1;
+        warn_all(a, warnings);
+        strs_list_free(warnings);
+        /* As the modern cargo wrote it: the old one leaves out what it does not need. */
+        mem_free(a->lock_file);
+        a->lock_file = mem_strdup("resolved/Cargo.lock");
+        if (strcmp(a->lock, "none") == 0 && !a->plan.needs_fetch)
+            return 0;
+    }
 
     if (hash_lock(a, after, err) < 0)
         return -1;
@@ -455,12 +411,14 @@ static int build(struct attempt *a, struct err *err)
     if (step_exec(a, &step, &res, err) < 0)
         return -1;
     if (res.end != STEP_EXITED || res.exit_code != 0)
-        return blame(a, &step, &res, from, ERR_COMPILE, err);
+        return blame_step(a, &step, &res, from, ERR_COMPILE, err);
     joblog_flush(a->log);
     return 0;
 }
 
-/* --- 4. collect: after the container is gone, copied out while hashing --- */
+/* --- 4. the link step, where the profile has one: link.c --- */
+
+/* --- 5. collect: after the container is gone, copied out while hashing --- */
 
 struct collected {
     char *path; /* of the copy in tmp/, NULL once it is kept */
@@ -489,6 +447,22 @@ static int take(struct attempt *a, int root, const char *file, struct artifact *
     return r;
 }
 
+/* The file of an output, and the artifact that it becomes. Without the kit that the link needs it is what cargo made. */
+static char *output_file(struct attempt *a, size_t i, struct artifact **ret_art)
+{
+    const struct plan_output *out = &a->plan.outputs[i];
+
+    if (link_lacks_kit(a)) {
+        const char *slash = strrchr(out->file, '/');
+        *ret_art = add_artifact(a, slash ? slash + 1 : out->file, "side", out->file_kind);
+    } else {
+        *ret_art = add_artifact(a, out->name, i == 0 ? "primary" : "side", out->kind);
+        if (out->linked)
+            return mem_printf("out/%s", out->linked);
+    }
+    return mem_printf("target/%s", out->file);
+}
+
 /* Copies in tmp/, in the order of a->result.artifacts. */
 static int collect(struct attempt *a, struct collected *copies, struct err *err)
 {
@@ -498,11 +472,12 @@ static int collect(struct attempt *a, struct collected *copies, struct err *err)
         return -1;
     for (size_t i = 0; i < a->plan.outputs_count; i++) {
         const struct plan_output *out = &a->plan.outputs[i];
-        AUTO(char_p) char *file = mem_printf("target/%s", out->file);
-        struct artifact *art = add_artifact(a, out->name, i == 0 ? "primary" : "side", out->kind);
+        struct artifact *art;
+        AUTO(char_p) char *file = output_file(a, i, &art);
         int r = take(a, root, file, art, &copies[i].path, err);
         if (r == BLOB_ABSENT)
-            return err_set(err, ERR_CONTRACT, "cargo succeeded but left no %s: a success is never empty", out->name);
+            return err_set(err, ERR_CONTRACT, "%s succeeded but left no %s: a success is never empty",
+                           out->linked && !link_lacks_kit(a) ? "the link step" : "cargo", out->name);
         if (r < 0)
             return err_wrap(err, "%s", out->name);
     }
@@ -512,14 +487,32 @@ static int collect(struct attempt *a, struct collected *copies, struct err *err)
     return take(a, root, a->lock_file, art, &copies[a->plan.outputs_count].path, err) < 0 ? -1 : 0;
 }
 
-/* --- 5. check: contract and trial of each --- */
+/* --- 6. check: contract and trial of each --- */
+
+/* What cargo made is of use to whoever links it: it is looked at, and kept. Always -1. */
+static int check_unlinked(struct attempt *a, const struct collected *copies, struct err *err)
+{
+    const char *kit = json_str(json_obj(a->profile->json, "kit"), "name", "");
+
+    for (size_t i = 0; i < a->plan.outputs_count; i++)
+        if (check_look(a, copies[i].path, &a->result.artifacts[i], err) < 0)
+            return -1;
+    err_set(err, ERR_KIT_MISSING, "it was built but not linked: profile %s needs kit %s, which is not installed",
+            a->profile->name, kit);
+    return err_hint(err,
+                    "bloomeryd kit install FILE --sha256 HEX, then bloomeryd images build %s; "
+                    "what cargo made is among the artifacts",
+                    a->profile->name);
+}
 
 static int check(struct attempt *a, const struct collected *copies, struct err *err)
 {
     int64_t max_size = json_int(a->job->options, "max_size", 0);
 
+    if (link_lacks_kit(a))
+        return check_unlinked(a, copies, err);
     for (size_t i = 0; i < a->plan.outputs_count; i++)
-        if (check_artifact(a, &a->plan.outputs[i], copies[i].path, &a->result.artifacts[i], err) < 0)
+        if (check_artifact(a, copies[i].path, &a->result.artifacts[i], err) < 0)
             return -1;
     if (max_size > 0 && a->result.artifacts[0].size > max_size)
         return err_set(err, ERR_OUTPUT_TOO_LARGE, "%.100s has %lld bytes, more than max_size=%lld",
@@ -527,7 +520,7 @@ static int check(struct attempt *a, const struct collected *copies, struct err *
     return 0;
 }
 
-/* --- 6. keep: the copies become blobs; the store's commit makes them the job's --- */
+/* --- 7. keep: the copies become blobs; the store's commit makes them the job's --- */
 
 static int keep(struct attempt *a, struct collected *copies, int *ret_hold, struct err *err)
 {
@@ -598,6 +591,15 @@ int job_run(struct attempt *a, int *ret_hold, struct err *err)
         phase_end(a, &phase);
     }
 
+    bool linked = r == 0 && link_wanted(a);
+    if (linked)
+        r = enter(a, JOB_LINKING, err);
+    if (linked && r == 0) {
+        phase = phase_begin(a, "link");
+        r = link_run(a, err);
+        phase_end(a, &phase);
+    }
+
     if (r == 0)
         r = enter(a, JOB_CHECKING, err);
     if (r == 0)
@@ -628,6 +630,8 @@ void job_clear(struct attempt *a)
     if (work_remove(&a->work, &err) < 0)
         log_warn(a->job->id, "%s", err.msg);
     plan_clear(&a->plan);
+    if (a->has_kit)
+        kit_clear(&a->kit);
     joblog_free(a->log);
     mem_free(a->lock_file);
 }

@@ -157,7 +157,8 @@ int step_exec(struct attempt *a, const struct step *st, struct step_result *ret,
 
     *ret = (struct step_result){.end = STEP_EXITED};
     cgroup_read(&a->cgroup, &before);
-    if (engine_exec(a->engine, a->container, st->command, st->env, user, "/work/src", &stream, err) < 0)
+    if (engine_exec(a->engine, a->container, st->command, st->env, user, st->workdir ? st->workdir : "/work/src",
+                    &stream, err) < 0)
         return -1;
     int r = follow(a, st, a->container, stream, ret, err);
     ret->oom_kills -= before.oom_kills < ret->oom_kills ? before.oom_kills : ret->oom_kills;

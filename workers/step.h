@@ -12,6 +12,7 @@ struct step {
     const char *const *command; /* NULL-terminated */
     const char *const *env;     /* NULL-terminated, or NULL */
     uid_t uid;
+    const char *workdir; /* of step_exec; NULL: /work/src */
     int64_t seconds;     /* wall time */
     int64_t cpu_seconds; /* of the whole attempt so far, 0: no limit */
     struct buf *out;     /* if set, standard output is kept here instead of logged */

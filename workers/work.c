@@ -78,6 +78,16 @@ static int make_tmpfs(const struct work *w, struct err *err)
     return 0;
 }
 
+/* 0 or errno. */
+static int add_folder(const struct work *w, const char *folder)
+{
+    AUTO(char_p) char *path = mem_printf("%s/%s", w->fs, folder);
+
+    if (mkdir(path, 0755) < 0)
+        return errno;
+    return geteuid() == 0 && chown(path, w->uid, w->uid) < 0 ? errno : 0;
+}
+
 int work_make(const char *dir, enum work_mode mode, int64_t bytes, int64_t inodes, uid_t uid, struct work *ret,
               struct err *err)
 {
@@ -93,9 +103,9 @@ int work_make(const char *dir, enum work_mode mode, int64_t bytes, int64_t inode
     if (mode == WORK_TMPFS && make_tmpfs(&w, err) < 0)
         goto fail;
     for (size_t i = 0; i < COUNT(folders); i++) {
-        AUTO(char_p) char *path = mem_printf("%s/%s", w.fs, folders[i]);
-        if (mkdir(path, 0755) < 0 || (geteuid() == 0 && chown(path, uid, uid) < 0)) {
-            err_sys(err, ERR_ENGINE, errno, "cannot lay out the work folder");
+        int sys = add_folder(&w, folders[i]);
+        if (sys != 0) {
+            err_sys(err, ERR_ENGINE, sys, "cannot lay out the work folder");
             goto fail;
         }
     }
@@ -105,6 +115,19 @@ fail:;
     struct err ignored = ERR_INIT;
     work_remove(&w, &ignored);
     return -1;
+}
+
+int work_fresh(const struct work *w, const char *folder, struct err *err)
+{
+    AUTO(char_p) char *path = mem_printf("%s/%s", w->fs, folder);
+
+    if (fs_remove_tree(path, err) < 0)
+        return -1;
+    int sys = add_folder(w, folder);
+    if (sys == ENOSPC || sys == EDQUOT)
+        return err_set(err, ERR_DISK_FULL, "the build filled its work folder (work_bytes %lld, work_inodes %lld)",
+                       (long long)w->bytes, (long long)w->inodes);
+    return sys ? err_sys(err, ERR_ENGINE, sys, "cannot lay out the work folder") : 0;
 }
 
 void work_usage(const struct work *w, int64_t *ret_used, bool *ret_full)

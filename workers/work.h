@@ -4,6 +4,7 @@
  *
  *     WORK/fs/src     the crate         WORK/fs/config   its cargo configuration, set aside
  *     WORK/fs/cargo   CARGO_HOME        WORK/fs/target   WORK/fs/home   WORK/fs/tmp
+ *     WORK/fs/out     what the link step makes; made for it
  *
  * Modes: ext4 - a sparse file, formatted and loop-mounted; tmpfs - in memory;
  * plain - an ordinary folder that a watchdog measures (where the daemon is not root: the limit can be passed for
@@ -33,6 +34,10 @@ struct work {
 /* Make it, owned by uid where the daemon is root. ERR_ENGINE: the server's disk, or loop devices, ran out. */
 int work_make(const char *dir, enum work_mode mode, int64_t bytes, int64_t inodes, uid_t uid, struct work *ret,
               struct err *err);
+
+/* Make one of its folders anew, empty, whatever the build has put in its place. Nothing of the job's may run.
+ * ERR_DISK_FULL: there is no room for it. */
+int work_fresh(const struct work *w, const char *folder, struct err *err);
 
 /* Bytes used now and whether a limit has been reached. Cheap, but in plain mode (walks the folder). */
 void work_usage(const struct work *w, int64_t *ret_used, bool *ret_full);
