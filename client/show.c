@@ -146,7 +146,7 @@ static void show_verdict(const char *what, const cJSON *v)
     out(stdout, "\n");
     cJSON_ArrayForEach(check, json_arr(v, "checks"))
     {
-        if (!json_bool(check, "ok", true))
+        if (!cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(check, "ok"))) /* null: it was not made */
             out(stdout, "             %s: %s\n", json_str(check, "name", "?"), json_str(check, "detail", "fails"));
     }
 }
