@@ -1,29 +1,18 @@
 /*
- * plan.c - from options and metadata to the package, the targets and cargo's
- * command line. Everything that a name from the crate goes into is an argument
- * of its own, never a shell's text. Pure, any thread. See plan.h.
+ * plan.c - from options and metadata to the package, its targets and what they
+ * become; cargo's command line is plan_cargo.c. Pure, any thread. See plan.h.
  */
-#include "workers/plan.h"
+#include "workers/plan_priv.h"
 
 #include "base/buf.h"
+#include "workers/old.h"
 #include "workers/strs.h"
 
-#include <ctype.h>
 #include <string.h>
 
 #define ROOT "/work/src/"
 #define MAX_LISTED 12 /* names in one message */
 #define MAX_EXPORTS 256
-
-struct making {
-    const struct profile *p;
-    const cJSON *options, *metadata, *package;
-    const cJSON *own; /* [package.metadata.bloomery] or NULL */
-    const cJSON *lib; /* the lib target that is built, or NULL: bins are */
-    const char *as;   /* kind of output: bin, cdylib, staticlib */
-    struct strs warnings;
-    const char *cargo_profile;
-};
 
 /* --- looking around --- */
 
@@ -132,14 +121,6 @@ static char *list_keys(const cJSON *object)
 
     cJSON_ArrayForEach(v, object) list_name(&b, &count, v->string);
     return buf_steal(&b);
-}
-
-/* An option of the job, or else of [package.metadata.bloomery]; NULL if neither says anything. */
-static const cJSON *wish(const struct making *m, const char *key)
-{
-    const cJSON *v = cJSON_GetObjectItemCaseSensitive(m->options, key);
-
-    return v ? v : cJSON_GetObjectItemCaseSensitive(m->own, key);
 }
 
 /* --- the package --- */
@@ -301,9 +282,9 @@ static void enabled(const struct making *m, struct strs *on)
     const cJSON *map = json_obj(m->package, "features"), *v;
     struct strs done = {0};
 
-    if (!cJSON_IsTrue(wish(m, "no_default_features")))
+    if (!cJSON_IsTrue(plan_wish(m, "no_default_features")))
         strs_add(on, mem_strdup("default"));
-    cJSON_ArrayForEach(v, wish(m, "features")) strs_add(on, mem_strdup(v->valuestring));
+    cJSON_ArrayForEach(v, plan_wish(m, "features")) strs_add(on, mem_strdup(v->valuestring));
     for (size_t i = 0; i < on->count && i < 4096; i++)
         if (!strs_has(&done, on->p[i])) {
             AUTO(char_p) char *name = mem_strdup(on->p[i]);
@@ -318,7 +299,7 @@ static int check_features(const struct making *m, struct err *err)
 {
     const cJSON *map = json_obj(m->package, "features"), *v;
 
-    cJSON_ArrayForEach(v, wish(m, "features"))
+    cJSON_ArrayForEach(v, plan_wish(m, "features"))
     {
         /* dep/feature belongs to another package: cargo knows. */
         if (strchr(v->valuestring, '/') || cJSON_GetObjectItemCaseSensitive(map, v->valuestring) ||
@@ -503,7 +484,7 @@ static int nothing_to_build(const struct making *m, struct err *err)
 static int pick_targets(struct making *m, struct plan *plan, struct err *err)
 {
     AUTO(strs) struct strs on = {0};
-    const cJSON *names = wish(m, "bin"), *want;
+    const cJSON *names = plan_wish(m, "bin"), *want;
     const char *first = json_str(m->own, "prefer", NULL);
 
     enabled(m, &on);
@@ -615,141 +596,18 @@ static int check_dependencies(const struct making *m, const struct cargo_config 
     return 0;
 }
 
-/* --- the command --- */
-
-static void command(const struct making *m, struct plan *plan)
-{
-    AUTO(buf) struct buf features = {0};
-    struct strs argv = {0};
-    const cJSON *v;
-
-    strs_printf(&argv, "cargo");
-    strs_printf(&argv, m->lib ? "rustc" : "build");
-    strs_printf(&argv, "--manifest-path=%s", plan->manifest);
-    /* With its version: a dependency may have the same name. */
-    strs_printf(&argv, "--package=%s@%s", plan->crate_name, plan->crate_version);
-    strs_printf(&argv, "--target=%s", m->p->target);
-    strs_printf(&argv, "--profile=%s", m->cargo_profile);
-    strs_printf(&argv, "--offline");
-    if (json_bool(m->options, "locked", false))
-        strs_printf(&argv, "--locked");
-    if (cJSON_IsTrue(wish(m, "no_default_features")))
-        strs_printf(&argv, "--no-default-features");
-    cJSON_ArrayForEach(v, wish(m, "features")) buf_printf(&features, "%s%s", features.len ? "," : "", v->valuestring);
-    if (features.len)
-        strs_printf(&argv, "--features=%s", features.p);
-    if (m->lib) {
-        strs_printf(&argv, "--lib");
-        strs_printf(&argv, "--crate-type=%s", m->as);
-    } else {
-        for (size_t i = 0; i < plan->outputs_count; i++)
-            strs_printf(&argv, "--bin=%.*s", (int)plan->outputs[i].stem, plan->outputs[i].name);
-    }
-    plan->cargo = strs_steal(&argv);
-}
-
-static void put_flag(struct buf *b, const char *prefix, const char *flag)
-{
-    buf_printf(b, "%s%s%s", b->len ? "\x1f" : "", prefix, flag);
-}
-
-static char *rustflags(const struct making *m, const struct cargo_config *config)
-{
-    /* Of several that match, rustc takes the last. The prefixes are no folders of a crate: a path stays unambiguous. */
-    static const char *const remaps[] = {"/work/src=crate", "/work/target=target", "/work/cargo=cargo",
-                                         "/work/cargo/registry/src=cargo/registry"};
-    struct buf b = {0};
-    const cJSON *v;
-
-    cJSON_ArrayForEach(v, json_arr(m->p->json, "rustflags")) put_flag(&b, "", v->valuestring);
-    for (size_t i = 0; i < COUNT(remaps); i++)
-        put_flag(&b, "--remap-path-prefix=", remaps[i]);
-    for (char *const *f = config->rustflags; f && *f; f++)
-        put_flag(&b, "", *f);
-    cJSON_ArrayForEach(v, json_arr(m->options, "cfg")) put_flag(&b, "--cfg=", v->valuestring);
-    return buf_steal(&b);
-}
-
-/* Of cargo and of the link step. */
-static const char *const same_env[] = {
-    "HOME=/work/home", "TMPDIR=/work/tmp",
-    "SOURCE_DATE_EPOCH=315532800", /* 1980-01-01: the first day that a zip can hold */
-    "LANG=C.UTF-8"};
-
-/* An option of the profile's own as the profile's linker and link step read it: what was given, else its default, else "". */
-static char *option_text(const struct making *m, const cJSON *declared)
-{
-    const cJSON *v = cJSON_GetObjectItemCaseSensitive(m->options, declared->string);
-
-    if (!v)
-        v = cJSON_GetObjectItemCaseSensitive(declared, "default");
-    if (cJSON_IsString(v))
-        return mem_strdup(v->valuestring);
-    if (cJSON_IsNumber(v))
-        return mem_printf("%.0f", v->valuedouble);
-    if (cJSON_IsBool(v) || strcmp(json_str(declared, "type", ""), "bool") == 0)
-        return mem_strdup(cJSON_IsTrue(v) ? "true" : "false");
-    return mem_strdup("");
-}
-
-static void put_options(const struct making *m, struct strs *env)
-{
-    const cJSON *v;
-
-    cJSON_ArrayForEach(v, json_obj(m->p->json, "options"))
-    {
-        AUTO(char_p) char *name = mem_strdup(v->string), *text = option_text(m, v);
-        for (char *s = name; *s; s++)
-            *s = (char)toupper((unsigned char)*s);
-        strs_printf(env, "BLOOMERY_OPTION_%s=%s", name, text);
-    }
-}
-
-static void environment(const struct making *m, const struct cargo_config *config, struct plan *plan)
-{
-    static const char *const fixed[] = {"CARGO_HOME=/work/cargo",         "CARGO_TARGET_DIR=/work/target",
-                                        "CARGO_NET_OFFLINE=true",         "CARGO_TERM_COLOR=never",
-                                        "CARGO_TERM_PROGRESS_WHEN=never", "CARGO_INCREMENTAL=0"};
-    AUTO(char_p) char *flags = rustflags(m, config), *upper = mem_strdup(m->cargo_profile);
-    struct strs env = {0};
-    const cJSON *v;
-
-    for (size_t i = 0; i < COUNT(same_env); i++)
-        strs_printf(&env, "%s", same_env[i]);
-    for (size_t i = 0; i < COUNT(fixed); i++)
-        strs_printf(&env, "%s", fixed[i]);
-    strs_printf(&env, "CARGO_ENCODED_RUSTFLAGS=%s", flags);
-    if (json_bool(m->options, "debug", false)) {
-        for (char *s = upper; *s; s++)
-            *s = *s == '-' ? '_' : (char)toupper((unsigned char)*s);
-        strs_printf(&env, "CARGO_PROFILE_%s_DEBUG=2", upper);
-        strs_printf(&env, "CARGO_PROFILE_%s_STRIP=none", upper);
-    }
-    cJSON_ArrayForEach(v, json_obj(m->p->json, "env")) strs_printf(&env, "%s=%s", v->string, v->valuestring);
-    cJSON_ArrayForEach(v, json_obj(m->options, "env")) strs_printf(&env, "%s=%s", v->string, v->valuestring);
-    put_options(m, &env);
-    plan->env = strs_steal(&env);
-}
-
-/* The caller's env.NAME is cargo's and the crate's: it may not steer the link. */
-static void link_environment(const struct making *m, struct plan *plan)
-{
-    struct strs env = {0};
-    const cJSON *v;
-
-    for (size_t i = 0; i < COUNT(same_env); i++)
-        strs_printf(&env, "%s", same_env[i]);
-    cJSON_ArrayForEach(v, json_obj(m->p->json, "env")) strs_printf(&env, "%s=%s", v->string, v->valuestring);
-    strs_printf(&env, "BLOOMERY_TARGET=%s", m->p->target);
-    put_options(m, &env);
-    plan->link_env = strs_steal(&env);
-}
-
 static int pick_profile(struct making *m, struct err *err)
 {
-    const cJSON *v = wish(m, "cargo_profile");
+    const cJSON *v = plan_wish(m, "cargo_profile");
 
     m->cargo_profile = v ? v->valuestring : "release";
+    if (m->rust < OLD_SINCE_PROFILE && strcmp(m->cargo_profile, "release") != 0 &&
+        strcmp(m->cargo_profile, "dev") != 0) {
+        err_set(err, ERR_BAD_SOURCE,
+                "cargo_profile %.60s needs Rust 1.57 or newer; this profile's compiler is pinned at %s",
+                m->cargo_profile, m->pinned);
+        return err_hint(err, "take release or dev");
+    }
     if (profile_options_cargo_profile(m->cargo_profile))
         return 0;
     err_set(err, ERR_BAD_SOURCE, "cargo_profile %.60s cannot be built with", m->cargo_profile);
@@ -774,9 +632,8 @@ static int make(struct making *m, const struct cargo_config *config, struct plan
     plan->crate_name = mem_strdup(name_of(m->package));
     plan->crate_version = mem_strdup(json_str(m->package, "version", ""));
     plan->manifest = mem_strdup(json_str(m->package, "manifest_path", ""));
-    command(m, plan);
-    environment(m, config, plan);
-    link_environment(m, plan);
+    if (plan_command(m, config, plan, err) < 0)
+        return -1;
     /* What a crate exports by name is its library's; a program has its entry point. */
     if (!plan->outputs[0].is_bin)
         cJSON_ArrayForEach(v, json_arr(m->own, "exports")) strs_printf(&exports, "%s", v->valuestring);
@@ -784,10 +641,11 @@ static int make(struct making *m, const struct cargo_config *config, struct plan
     return 0;
 }
 
-int plan_make(const struct profile *p, const cJSON *options, const cJSON *metadata, const struct cargo_config *config,
-              struct plan *ret, struct err *err)
+int plan_make(const struct profile *p, const char *pinned, const cJSON *options, const cJSON *metadata,
+              const struct cargo_config *config, struct plan *ret, struct err *err)
 {
-    struct making m = {.p = p, .options = options, .metadata = metadata, .as = "bin"};
+    struct making m = {
+        .p = p, .options = options, .metadata = metadata, .as = "bin", .pinned = pinned, .rust = old_minor(pinned)};
     struct plan plan = {0};
     int r = make(&m, config, &plan, err);
 

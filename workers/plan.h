@@ -71,7 +71,10 @@ struct plan {
  * namesake, else the first by name.
  *
  * The profile's own options are BLOOMERY_OPTION_NAME in env and link_env: true, false, a number or the text; "" where
- * neither the caller nor the profile gives a value. */
-int plan_make(const struct profile *p, const cJSON *options, const cJSON *metadata, const struct cargo_config *config,
-              struct plan *ret, struct err *err);
+ * neither the caller nor the profile gives a value.
+ *
+ * pinned: the version of the profile's compiler, "1.43.1": cargo is called in its dialect. An old one builds a lib by
+ * `cargo build --lib`: steps/old.py writes the crate type into the manifest. */
+int plan_make(const struct profile *p, const char *pinned, const cJSON *options, const cJSON *metadata,
+              const struct cargo_config *config, struct plan *ret, struct err *err);
 void plan_clear(struct plan *p);

@@ -48,7 +48,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     cargo_config_filter(&p, json_obj(input, "config"), &config);
     check_config(&config);
-    if (plan_make(&p, no_options, cJSON_GetObjectItemCaseSensitive(input, "metadata"), &config, &plan, &err) == 0)
+    if (plan_make(&p, "1.97.0-nightly", no_options, cJSON_GetObjectItemCaseSensitive(input, "metadata"), &config, &plan,
+                  &err) == 0)
         check_plan(&plan);
     plan_clear(&plan);
     cargo_config_clear(&config);

@@ -21,7 +21,7 @@ static struct made make(void **state, const char *profile, const char *options, 
     struct made m = {.err = ERR_INIT};
 
     cargo_config_filter(p, conf, &m.config);
-    m.r = plan_make(p, opts, metadata, &m.config, &m.plan, &m.err);
+    m.r = plan_make(p, "1.97.0-nightly", opts, metadata, &m.config, &m.plan, &m.err);
     return m;
 }
 
@@ -163,7 +163,8 @@ static void test_linked(void **state)
 
     AUTO(json) cJSON *metadata = kit_json("metadata", "hello.json");
     AUTO(json) cJSON *given = kit_quoted("{'memory':'sm','depth':9,'fancy':true,'greeting':'hi','env':{'A':'1'}}");
-    m.r = plan_make(kit_profile(state, "linked"), given, metadata, &(struct cargo_config){0}, &m.plan, &m.err);
+    m.r = plan_make(kit_profile(state, "linked"), "1.97.0-nightly", given, metadata, &(struct cargo_config){0}, &m.plan,
+                    &m.err);
     assert_int_equal(m.r, 0);
     expect_in(m.plan.env, "A=1");
     assert_false(in_list(m.plan.link_env, "A=1")); /* the crate's, not the linker's */
@@ -387,7 +388,7 @@ static void test_environment(void **state)
     AUTO(json) cJSON *conf = kit_json("config", "mixed.json");
     const struct profile *p = kit_profile(state, "web");
     cargo_config_filter(p, conf, &m.config);
-    m.r = plan_make(p, options, metadata, &m.config, &m.plan, &m.err);
+    m.r = plan_make(p, "1.97.0-nightly", options, metadata, &m.config, &m.plan, &m.err);
     assert_int_equal(m.r, 0);
     expect_in(m.plan.env, "CARGO_HOME=/work/cargo");
     expect_in(m.plan.env, "CARGO_TARGET_DIR=/work/target");
