@@ -5,6 +5,8 @@
 
 #include "daemon/config.h"
 
+enum { SERVER_SPARE_FILES = 1024 }; /* descriptors besides those of connections */
+
 /* What to read the configuration from again at SIGHUP. Borrowed. */
 struct server_args {
     int argc;
