@@ -22,13 +22,14 @@
 #define HEADERS_MAX ((size_t)64 << 10)
 #define PENDING_MAX ((size_t)256 << 10) /* a pulled answer's bytes held for the reader, before its sender is paused */
 #define CONNECT_MS 30000L
+#define REDIRECTS_MAX 10L
 #define KEEP_SECONDS 86400L /* idle connections; curl's own two minutes would look like the server's doing */
 
 struct http {
     char *socket_path; /* NULL: TCP */
     char *base;
     char *ca_bundle; /* NULL: the system's */
-    bool direct; /* never through a proxy */
+    bool direct;     /* never through a proxy */
     CURL *easy;
     bool kept;     /* the last exchange left a connection open */
     unsigned lost; /* how often a kept one was gone at the next exchange */
@@ -50,6 +51,7 @@ struct exchange {
     struct buf head;
     struct buf body;
     size_t body_max;
+    bool follow; /* a redirect is not the answer */
     bool pulled; /* a full body pauses the sender; else it is an error */
     bool paused;
     int answer_fd;     /* -1: none */
@@ -73,11 +75,16 @@ static void curl_start(void)
     curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
+/* No name that only begins like one of this machine's: "localhost.example", "127.example". */
 static bool is_loopback(const char *url)
 {
     const char *host = strstr(url, "://");
     host = host ? host + 3 : url;
-    return strncmp(host, "127.", 4) == 0 || strncmp(host, "localhost", 9) == 0 || strncmp(host, "[::1]", 5) == 0;
+    if (memchr(host, '@', strcspn(host, "/")))
+        host = strchr(host, '@') + 1;
+    size_t len = host[0] == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":/?#");
+    return (len == 9 && strncasecmp(host, "localhost", 9) == 0) || (len == 5 && memcmp(host, "[::1]", 5) == 0) ||
+           (len > 4 && memcmp(host, "127.", 4) == 0 && strspn(host, "0123456789.") >= len);
 }
 
 struct http *http_new(const char *socket_path, const char *base_url)
@@ -118,7 +125,7 @@ static size_t on_header(char *data, size_t size, size_t n, void *cookie)
     struct exchange *x = cookie;
     size_t len = size * n;
     x->last_ms = clock_monotonic_ms();
-    if (len >= 5 && memcmp(data, "HTTP/", 5) == 0) { /* also after a 100 Continue */
+    if (len >= 5 && memcmp(data, "HTTP/", 5) == 0) { /* also after a 100 Continue, and behind a redirect */
         buf_clear(&x->head);
         long status = 0;
         curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &status);
@@ -127,7 +134,8 @@ static size_t on_header(char *data, size_t size, size_t n, void *cookie)
     }
     bool last = len == 2 && data[0] == '\r';
     if (last || (len == 1 && data[0] == '\n')) {
-        x->headers_done = x->status >= 200;
+        bool elsewhere = x->follow && x->status / 100 == 3 && x->status != 304;
+        x->headers_done = x->status >= 200 && !elsewhere;
         return len;
     }
     if (x->head.len + len > HEADERS_MAX) {
@@ -282,7 +290,11 @@ static void exchange_start(struct exchange *x, CURL *easy, const struct http *h,
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    x->follow = req->follow;
+    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, req->follow ? 1L : 0L);
+    curl_easy_setopt(easy, CURLOPT_MAXREDIRS, REDIRECTS_MAX);
+    curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L); /* what a proxy says first is not the answer */
     curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
@@ -462,7 +474,8 @@ int http_open(struct http *h, const struct http_request *req, struct http_pull *
             break;
         pull_poll(p, 1000);
     }
-    if (!p->x.headers_done) {
+    bool answered = p->x.headers_done || (p->done && p->result == CURLE_OK && p->x.status >= 300); /* leading nowhere */
+    if (!answered) {
         CURLcode code = p->result == CURLE_OK ? CURLE_GOT_NOTHING : p->result;
         int r = exchange_failed(&p->x, h, code, err);
         http_close(p);
@@ -506,6 +519,12 @@ int http_read(struct http_pull *p, int timeout_ms, struct buf *into, struct err 
     }
     p->left_ms = clock_monotonic_ms();
     return r;
+}
+
+char *http_pull_header(const struct http_pull *p, const char *name)
+{
+    const struct http_answer a = {.headers = p->x.head};
+    return http_answer_header(&a, name);
 }
 
 void http_close(struct http_pull *p)

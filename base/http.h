@@ -12,11 +12,13 @@
 #include "base/buf.h"
 #include "base/err.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct http;
 
-/* socket_path: a Unix socket, or NULL for TCP. base_url like "http://docker" or "http://127.0.0.1:7070". */
+/* socket_path: a Unix socket, or NULL for TCP. base_url like "http://docker" or "http://127.0.0.1:7070". Servers other
+ * than this machine's are reached through the proxies that the environment names (http_proxy, https_proxy, no_proxy). */
 struct http *http_new(const char *socket_path, const char *base_url);
 void http_free(struct http *h);
 
@@ -32,6 +34,7 @@ struct http_request {
     int body_fd;          /* > 0: the body is read from here, chunked unless body_len says how long it is */
     int64_t seconds;      /* for the whole exchange (http_open: until the headers); 0 is no limit */
     int64_t idle_seconds; /* without a byte; 0 is no limit */
+    bool follow;          /* redirects, at most 10, to http and https only; else a 3xx is the answer */
     size_t max_answer;    /* bytes kept of the answer's body; more is ERR_TOO_LARGE. 0: 64 MiB */
     int answer_fd;        /* > 0: a 2xx answer's body is written there instead */
     void (*progress)(int64_t sent, int64_t total); /* upload progress, or NULL */
@@ -67,6 +70,9 @@ enum { HTTP_AGAIN = 1, HTTP_END = 2 };
  * <0: it was cut (ERR_UNAVAILABLE). */
 int http_read(struct http_pull *p, int timeout_ms, struct buf *into, struct err *err);
 void http_close(struct http_pull *p);
+
+/* As http_answer_header. */
+char *http_pull_header(const struct http_pull *p, const char *name);
 
 /* Percent-encode for a query or a path segment. The caller owns it. */
 char *http_escape(const char *s);

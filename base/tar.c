@@ -185,6 +185,25 @@ int tar_put_bytes(struct tar_writer *w, const char *name, mode_t mode, const voi
     return 0;
 }
 
+int tar_put_entry(struct tar_writer *w, const char *name, mode_t mode, struct tar_reader *from, int64_t size,
+                  struct err *err)
+{
+    AUTO(char_p) char *chunk = mem_alloc(CHUNK);
+    size_t n = 0;
+
+    if (put_header(w, name, mode, size, NULL, err) < 0)
+        return -1;
+    for (int64_t left = size; left > 0; left -= (int64_t)n) {
+        if (tar_data(from, chunk, left < CHUNK ? (size_t)left : CHUNK, &n, err) < 0)
+            return -1;
+        if (n == 0)
+            return err_set(err, ERR_BAD_SOURCE, "%s is shorter than its header says", name);
+        if (archive_write_data(w->a, chunk, n) != (la_ssize_t)n)
+            return write_failed(w, name, err);
+    }
+    return 0;
+}
+
 int tar_put_link(struct tar_writer *w, const char *name, const char *target, struct err *err)
 {
     return put_header(w, name, 0777, 0, target, err);

@@ -21,9 +21,13 @@ const char *tar_link_fault(const char *target, size_t room);
 /* --- writing: reproducible (no owner, no time but TAR_TIME) --- */
 enum tar_filter { TAR_PLAIN, TAR_GZIP, TAR_ZSTD };
 struct tar_writer;
+struct tar_reader;
 int tar_writer_open(int fd, enum tar_filter filter, struct tar_writer **ret, struct err *err);
 int tar_put_fd(struct tar_writer *w, const char *name, mode_t mode, int fd, int64_t size, struct err *err);
 int tar_put_bytes(struct tar_writer *w, const char *name, mode_t mode, const void *data, size_t len, struct err *err);
+/* The entry that `from` stands at, which must have `size` bytes; its failures are those of tar_data. */
+int tar_put_entry(struct tar_writer *w, const char *name, mode_t mode, struct tar_reader *from, int64_t size,
+                  struct err *err);
 int tar_put_link(struct tar_writer *w, const char *name, const char *target, struct err *err);
 int tar_writer_finish(struct tar_writer *w, struct err *err); /* the end marker is written; still to be freed */
 void tar_writer_free(struct tar_writer *w);
@@ -37,7 +41,6 @@ struct tar_entry {
     int64_t size; /* logical: holes of a sparse file count, and are read as zeros */
     mode_t mode;
 };
-struct tar_reader;
 int tar_reader_open(int fd, struct tar_reader **ret,
                     struct err *err); /* ERR_BAD_SOURCE: not an archive, and what it is */
 /* From here on: all bytes that decompression makes (headers, padding, what follows the end), and how many for each

@@ -29,21 +29,24 @@ enum { DIST_ELSEWHERE = 1 };
 /*
  * All archives of an origin entry of docker/toolchains.json (its "path" and its "components": {"name", "also": [other
  * names to try], "sha256"}) into keep_dir, one after the other. What lies there verified is not fetched again; what was begun
- * is resumed. Nothing that is not verified stays under an archive's name.
- * DIST_ELSEWHERE: this server or folder cannot be reached or has no such file; err says so, and another may be asked.
- * ERR_TOOLCHAIN_MISSING: it gave something else than the pin names: file, expected and found sha256 stand in the
- * message, and the file is gone; or the disk.
+ * is resumed, also from another place. Nothing that is not verified stays under an archive's name. Cuts, stalls and errors of
+ * the server's own are tried again a few times. One caller at a time for a keep_dir; a folder's files are copied, never
+ * changed.
+ * DIST_ELSEWHERE: this server or folder cannot be reached, fails, or has no such file; err says so, and another may be
+ * asked. ERR_TOOLCHAIN_MISSING: it gave something else than the pin names: file, expected and found sha256 stand in
+ * the message, and what it gave is gone; or one larger than max_bytes. ERR_INTERNAL: the disk.
  */
 int dist_fetch(const struct dist *d, const cJSON *origin, struct err *err);
 
 /*
  * The files of all these archives, as an installation lays them out (bin/, lib/), beneath PREFIX/ of a tar that is being
- * written. Documentation (share/) is left out. ERR_TOOLCHAIN_MISSING, with the archive removed: it is cut, is not of
- * the format, or holds a path that does not belong (outside NAME/, "..", absolute, a link or device, a file that no
- * manifest names, a missing one that a manifest names, two of the same name).
+ * written; after a failure that tar is worth nothing. Documentation (share/) is left out. ERR_TOOLCHAIN_MISSING, with the
+ * archive removed: it is cut, is not of the format, or holds a path that does not belong (outside NAME/, "..", absolute, a
+ * link or device, a file that no manifest names, a missing one that a manifest names, two of the same name, also in two
+ * archives).
  */
 int dist_unpack(const struct dist *d, const cJSON *origin, struct tar_writer *into, const char *prefix,
                 struct err *err);
 
-/* Remove what dist_fetch keeps of this origin. */
+/* Remove what dist_fetch keeps of this origin, begun ones too. */
 void dist_forget(const struct dist *d, const cJSON *origin);
