@@ -1,8 +1,6 @@
 /* doctor.c - see doctor.h: findings; the Engine, limits, work folders and who the builds run as. */
 #include "workers/doctor.h"
 
-#include "base/buf.h"
-
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -30,19 +28,17 @@ void doctor_clear(struct doctor_findings *f)
 void doctor_add(struct doctor_findings *f, const char *name, const char *about, enum doctor_level level,
                 const char *hint, const char *detail, ...)
 {
-    AUTO(buf) struct buf text = {0};
-    char line[1024];
+    char text[1024];
     va_list args;
 
     va_start(args, detail);
-    vsnprintf(line, sizeof line, detail, args);
+    vsnprintf(text, sizeof text, detail, args);
     va_end(args);
-    buf_puts(&text, line);
     f->p = mem_resize(f->p, (f->count + 1) * sizeof *f->p);
     f->p[f->count++] = (struct doctor_finding){.name = name,
                                                .about = mem_strdup(about),
                                                .level = level,
-                                               .detail = buf_steal(&text),
+                                               .detail = mem_strdup(text),
                                                .hint = level == DOCTOR_OK ? NULL : mem_strdup(hint)};
 }
 

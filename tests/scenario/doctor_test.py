@@ -18,7 +18,7 @@ import threading
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "integration"))
 
-from lib import BUILD, ROOT, SHARE, Daemon, Suite, check, equal  # noqa: E402
+from lib import BUILD, ROOT, SHARE, Daemon, Suite, check, equal, piped  # noqa: E402
 
 suite = Suite("doctor", seconds=240)
 FAKE = os.path.join(os.path.dirname(HERE), "fakes", "dockerd.py")
@@ -352,6 +352,18 @@ def test_profiles_and_kits():
     r = doctor(profile_dirs=dir)
     check("bloomeryd kit install" in r.expect("kit", "warn", "skipped", about="mine")["hint"], "the hint", r.of("kit", "mine"))
     check("mine" in r.of("profiles")["detail"], "the profile is loaded", r.of("profiles"))
+    state, archive = os.path.join(top, "with-kit"), os.path.join(top, "kit.tar")
+    kit = os.path.join(top, "kit")
+    os.mkdir(kit)
+    with open(os.path.join(kit, "kit.json"), "w", encoding="utf-8") as f:
+        json.dump({"name": "mine", "version": "7.1", "title": "a kit of the doctor's test", "profile": "mine"}, f)
+    sha = piped(os.path.join(ROOT, "tests", "kits", "pack"), kit, archive).decode().strip()
+    p = call("kit", "install", archive, "--sha256", sha, *words(profile_dirs=dir, state=state))
+    equal(p.returncode, 0, f"status of kit install, which said {p.stdout} {p.stderr}")
+    doctor(profile_dirs=dir, state=state).expect("kit", "ok", f"mine 7.1, {sha[:12]}", about="mine")
+    with open(os.path.join(state, "kits", sha, "kit.json"), "w", encoding="utf-8") as f:
+        f.write("{")
+    doctor(profile_dirs=dir, state=state).expect("kit", "fail", "kit.json", about="mine")
     profile["colour"] = "red"
     with open(path, "w", encoding="utf-8") as f:
         json.dump(profile, f)
