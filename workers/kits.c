@@ -211,6 +211,13 @@ static int sweep(const char *root, struct err *err)
     return r;
 }
 
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}
+
 static int open_archive(const char *file, const struct limits *limits, int *ret_fd, struct err *err)
 {
     AUTO(fd) int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -266,8 +273,7 @@ static int copy_archive(const char *file, const char *sha256, const struct limit
     }
     hash_finish(h, found);
     if (strcmp(found, sha256) != 0) {
-        const char *base = strrchr(file, '/');
-        err_set(err, ERR_BAD_REQUEST, "%.60s has sha256 %s, expected %s", base ? base + 1 : file, found, sha256);
+        err_set(err, ERR_BAD_REQUEST, "%.60s has sha256 %s, expected %s", base_name(file), found, sha256);
         return err_hint(err,
                         "it is another archive, or was cut or changed on its way: fetch it again, and ask its maker "
                         "for the sha256; nothing was unpacked");
@@ -384,8 +390,11 @@ static int install(const char *root, const char *tmp, const char *helper_dir, co
     if (copy_archive(file, sha256, limits, tmp, &archive, err) < 0 || list_root(root, &others, err) < 0)
         return -1;
     int there = load_one(root, sha256, &k, err);
-    if (there < 0 || (there == 1 && (unpack(helper_dir, tmp, archive, limits, uid, err) < 0 ||
-                                     place(root, tmp, sha256, &others, &k, err) < 0)))
+    if (there < 0)
+        return -1;
+    if (there == 1 && unpack(helper_dir, tmp, archive, limits, uid, err) < 0)
+        return err_wrap(err, "%.60s", base_name(file));
+    if (there == 1 && place(root, tmp, sha256, &others, &k, err) < 0)
         return -1;
     if (retire_older(root, &others, &k, err) < 0)
         return -1;

@@ -31,18 +31,21 @@ static void read_all(int fd)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    const struct extract_options o = {.max_bytes = 1 << 20, .max_files = 1000, .max_path = 256, .max_ratio = 200};
+    struct extract_options o = {.max_bytes = 1 << 20, .max_files = 1000, .max_path = 256, .max_ratio = 200};
     AUTO(fd) int fd = memfd_create("fuzz", MFD_CLOEXEC);
-    AUTO(char_p) char *json = NULL;
-    struct err err = ERR_INIT;
 
     if (fd < 0 || write(fd, data, size) != (ssize_t)size || lseek(fd, 0, SEEK_SET) != 0)
         return 0;
-    int rc = extract_run(fd, -1, &o, &json, &err);
-    /* A refusal has its words, and bytes alone are never the server's fault. */
-    if (rc != 0 && (err.msg[0] == '\0' || (err.kind != ERR_BAD_SOURCE && err.kind != ERR_TOO_LARGE)))
-        abort();
-    lseek(fd, 0, SEEK_SET);
+    for (int kit = 0; kit <= 1; kit++) { /* as a crate, then as a kit */
+        AUTO(char_p) char *json = NULL;
+        struct err err = ERR_INIT;
+        o.kit = kit;
+        int rc = extract_run(fd, -1, &o, &json, &err);
+        /* A refusal has its words, and bytes alone are never the server's fault. */
+        if (rc != 0 && (err.msg[0] == '\0' || (err.kind != ERR_BAD_SOURCE && err.kind != ERR_TOO_LARGE)))
+            abort();
+        lseek(fd, 0, SEEK_SET);
+    }
     read_all(fd);
     return 0;
 }
