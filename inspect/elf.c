@@ -658,7 +658,7 @@ static int put_all(struct image *img, struct report *r, struct err *err)
 {
     const GElf_Phdr *interp = segment_of(img, PT_INTERP);
     struct dynamic dyn = {0};
-    char machine[ELF_NAME_SIZE];
+    char machine[ELF_NAME_SIZE], entry[24];
     cJSON *root = r->root;
     size_t len = 0;
 
@@ -667,6 +667,8 @@ static int put_all(struct image *img, struct report *r, struct err *err)
     json_put_int(root, "class", img->head.e_ident[EI_CLASS] == ELFCLASS64 ? 64 : 32);
     json_put_str(root, "machine", elf_machine_name(img->head.e_machine, machine));
     json_put_str(root, "type", type_name(img));
+    snprintf(entry, sizeof entry, "0x%llx", (unsigned long long)img->head.e_entry);
+    json_put_str(root, "entry", img->head.e_entry ? entry : NULL);
     dyn.needed = cJSON_AddArrayToObject(root, "needed");
     if (read_dynamic(img, &dyn, r, err) < 0)
         return -1;

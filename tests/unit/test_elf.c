@@ -15,6 +15,7 @@ static void test_static(void **state)
     assert_json(r, "class", "64");
     assert_json(r, "machine", "\"x86_64\"");
     assert_json(r, "type", "\"exec\"");
+    assert_json(r, "entry", "\"0x4001a8\"");
     assert_json(r, "static", "true");
     assert_json(r, "static_pie", "false");
     assert_json(r, "interp", "null");
