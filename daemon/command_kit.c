@@ -30,25 +30,27 @@ static void print_kit(const char *before, const struct kit *k, const char *after
     printf("%s %s %s (sha256 %.12s)%s", before, k->name, k->version, k->sha256, after);
 }
 
-/* For each profile of the kit: does it exist, and what is to be done now. */
-static void print_next(const struct kit *k, const struct config *c)
+/* For each profile of a kit that came or went: what is to be done now. */
+static void print_next(const struct kit *k, bool came, const struct config *c)
 {
     const cJSON *served = cJSON_GetObjectItemCaseSensitive(k->json, "profile");
     const cJSON *v = cJSON_IsArray(served) ? served->child : served;
     struct profiles *profiles = NULL;
     struct err err = ERR_INIT;
 
-    if (server_profiles(c, &profiles, &err) < 0)
+    if (server_profiles(c, &profiles, &err) < 0) {
         command_failed(&err); /* the kit is where it belongs all the same */
+        return;
+    }
     for (; v; v = cJSON_IsArray(served) ? v->next : NULL) {
-        const struct profile *p = profiles ? profiles_find(profiles, v->valuestring) : NULL;
-        if (profiles && !p)
-            printf("there is no profile %s here; one of that name will use the kit\n", v->valuestring);
-        else if (p && !json_obj(p->json, "kit"))
-            printf("profile %s takes no kit: its profile.json has no `kit`, so nothing uses it\n", v->valuestring);
-        else
-            printf("the image of profile %s is stale by this; next: bloomeryd images build %s\n", v->valuestring,
-                   v->valuestring);
+        const char *name = v->valuestring;
+        const struct profile *p = profiles_find(profiles, name);
+        if (p && json_obj(p->json, "kit"))
+            printf("the image of profile %s is stale by this; next: bloomeryd images build %s\n", name, name);
+        else if (came && p)
+            printf("profile %s takes no kit: its profile.json has no `kit`, so nothing uses it\n", name);
+        else if (came)
+            printf("there is no profile %s here; one of that name will use the kit\n", name);
     }
     profiles_unref(profiles);
 }
@@ -113,7 +115,7 @@ static int kit_install(int argc, char **argv, const struct config *c)
     printf(", for %s\n", profiles);
     print_replaced(&before, &k, c->state);
     if (r != KITS_THERE)
-        print_next(&k, c);
+        print_next(&k, true, c);
     return 0;
 }
 
@@ -129,11 +131,12 @@ static void put_copy(cJSON *into, const struct kit *k, const char *key)
 static cJSON *describe(const struct kit *k, int64_t bytes, int64_t entries)
 {
     const cJSON *profile = cJSON_GetObjectItemCaseSensitive(k->json, "profile");
-    cJSON *o = cJSON_CreateObject(), *profiles = cJSON_AddArrayToObject(o, "profiles");
+    cJSON *o = cJSON_CreateObject();
 
     json_put_str(o, "name", k->name);
     json_put_str(o, "version", k->version);
     json_put_str(o, "title", json_str(k->json, "title", NULL));
+    cJSON *profiles = cJSON_AddArrayToObject(o, "profiles");
     json_put_str(o, "sha256", k->sha256);
     json_put_str(o, "folder", k->dir);
     json_put_int(o, "size", bytes);
@@ -151,9 +154,11 @@ static void print_row(const struct kit *k, int64_t bytes)
 {
     AUTO(char_p) char *profiles = kit_profiles(k);
     const char *title = json_str(k->json, "title", NULL);
+    bool large = bytes >= 1 << 20;
     const cJSON *v;
 
-    printf("%-16s %-12s %.12s %8.1f MiB  %s\n", k->name, k->version, k->sha256, (double)bytes / (1 << 20), profiles);
+    printf("%-16s %-12s %.12s %8.1f %s  %s\n", k->name, k->version, k->sha256,
+           (double)bytes / (large ? 1 << 20 : 1 << 10), large ? "MiB" : "KiB", profiles);
     if (title)
         printf("    %s\n", title);
     if (k->link)
@@ -207,7 +212,7 @@ static int kit_remove(int argc, char **argv, const struct config *c)
     if (kits_remove(c->state, argv[0], &k, &err) != 0)
         return command_failed(&err);
     print_kit("removed", &k, "\n");
-    print_next(&k, c);
+    print_next(&k, false, c);
     return 0;
 }
 

@@ -1,4 +1,5 @@
 /* main.c - bloomeryd: words and flags of the command line. */
+#include "base/version.h"
 #include "daemon/command.h"
 #include "daemon/config.h"
 #include "daemon/server.h"
@@ -8,10 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#ifndef BLOOMERY_VERSION
-#define BLOOMERY_VERSION "0.1.0"
-#endif
 
 int command_failed(const struct err *err)
 {
@@ -29,8 +26,14 @@ static void usage(void)
     printf("bloomeryd builds Rust crates that arrive over HTTP.\n\n"
            "  bloomeryd [--config FILE] [--SETTING VALUE]...   run the server\n"
            "  bloomeryd config [--markdown]                    print the settings in force, or the table for the docs\n"
-           "  bloomeryd images build [PROFILE]                 build what is missing of the container images\n"
-           "  bloomeryd images list                            say which profiles have their image\n"
+           "  bloomeryd images build [--fresh] [PROFILE]       build what is missing of the images; --fresh:\n"
+           "                                                   all of them anew, from Debian's packages of today\n"
+           "  bloomeryd images list                            which profiles have theirs, and what the Engine has\n"
+           "  bloomeryd images remove PROFILE|--unused|--all   a profile's, those that nothing needs, or every one\n"
+           "  bloomeryd kit install FILE --sha256 HEX          a third-party tree that a profile needs (docs/kits.md)\n"
+           "  bloomeryd kit list [--json]                      those that are installed\n"
+           "  bloomeryd kit remove NAME                        one of them away, by its name or sha256\n"
+           "  bloomeryd doctor [--json]                        can this machine do it all? If not, what to do\n"
            "  bloomeryd --help, --version\n\n"
            "Settings, from flags, then BLOOMERY_SETTING in the environment, then the file's `key = value` lines:\n\n%s",
            b.p);
