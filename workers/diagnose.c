@@ -14,8 +14,9 @@
 #define MAX_LOG (32u << 20)
 #define MAX_MESSAGE 1024
 #define MAX_EXCERPT 8192
-#define MAX_LINE 400 /* of a line in the excerpt: a linker's command line has thousands */
-#define BEFORE 4     /* lines of the excerpt */
+#define MAX_LINE 400             /* of a line in the excerpt: a linker's command line has thousands */
+#define VENDORED "cargo/vendor/" /* what an old compiler calls the dependencies of steps/old.py: plan_cargo.c */
+#define BEFORE 4                 /* lines of the excerpt */
 #define AFTER 36
 #define LOOK_AHEAD 400 /* lines that may belong to one error */
 
@@ -143,7 +144,8 @@ static size_t cut(const char *s, size_t len, size_t max)
 /* Text for people: the container's folders say nothing to them. */
 static void put_text(struct buf *b, struct line l)
 {
-    static const char *const folders[] = {"/work/src/", "/work/target/", "/work/cargo/registry/src/", " (/work/src)"};
+    static const char *const folders[] = {"/work/src/", "/work/target/", "/work/cargo/registry/src/", VENDORED,
+                                          " (/work/src)"};
 
     for (size_t i = 0; i < l.len;) {
         size_t skip = 0;
@@ -238,12 +240,18 @@ static const struct {
     {"No space left on device", "the job's work folder is full"},
 };
 
+/* It has compiled with newer compilers, and does not say which it needs: else it would not have been taken. */
+static const char too_new[] =
+    "this dependency is too new for the profile's compiler, though it does not say so: ask for an older "
+    "version of it in Cargo.toml";
+
 /* --- one error --- */
 
 struct found {
     struct line head; /* its first line; p NULL: there is none */
     const char *rest; /* what follows that line */
     enum err_kind kind;
+    bool vendored; /* it is in a dependency that was fetched for an old compiler */
     struct buf message;
 };
 
@@ -399,6 +407,7 @@ static void describe_place(struct found *f, bool *ret_found, bool *ret_toml)
         buf_puts(&f->message, ")");
         *ret_found = true;
         *ret_toml = has(t, ".toml:");
+        f->vendored = starts(t, VENDORED);
         return;
     }
 }
@@ -431,7 +440,7 @@ static void describe(struct found *f, enum err_kind fallback)
     put_text(&f->message, text);
     describe_place(f, &placed, &toml);
     if (starts(f->head, "error[") || placed) {
-        f->kind = toml ? ERR_BAD_SOURCE : ERR_COMPILE;
+        f->kind = f->vendored ? ERR_DEPENDENCY : toml ? ERR_BAD_SOURCE : ERR_COMPILE;
         if (has(f->head, "panicked"))
             describe_macro(f);
         return;
@@ -527,7 +536,7 @@ void diagnose(const struct profile *p, const char *log, size_t len, enum err_kin
     if (f.message.len == 0)
         buf_puts(&f.message, "the build failed and printed nothing");
     ret->kind = f.kind;
-    ret->hint = find_hint(p, text);
+    ret->hint = f.vendored ? mem_strdup(too_new) : find_hint(p, text);
     ret->log_excerpt = excerpt(text, f.head);
     ret->message = mem_strndup(f.message.p, cut(f.message.p, f.message.len, MAX_MESSAGE));
     buf_free(&f.message);

@@ -12,8 +12,8 @@ struct made {
 };
 
 /* config: a file of data/config or NULL. */
-static struct made make(void **state, const char *profile, const char *options, const cJSON *metadata,
-                        const char *config)
+static struct made make_pinned(void **state, const char *profile, const char *pinned, const char *options,
+                               const cJSON *metadata, const char *config)
 {
     const struct profile *p = kit_profile(state, profile);
     AUTO(json) cJSON *opts = kit_quoted(options);
@@ -21,8 +21,14 @@ static struct made make(void **state, const char *profile, const char *options, 
     struct made m = {.err = ERR_INIT};
 
     cargo_config_filter(p, conf, &m.config);
-    m.r = plan_make(p, "1.97.0-nightly", opts, metadata, &m.config, &m.plan, &m.err);
+    m.r = plan_make(p, pinned, opts, metadata, &m.config, &m.plan, &m.err);
     return m;
+}
+
+static struct made make(void **state, const char *profile, const char *options, const cJSON *metadata,
+                        const char *config)
+{
+    return make_pinned(state, profile, "1.97.0-nightly", options, metadata, config);
 }
 
 static struct made make_from(void **state, const char *profile, const char *options, const char *file)
@@ -155,6 +161,7 @@ static void test_linked(void **state)
     expect_in(m.plan.link_env, "HOME=/work/home");
     expect_in(m.plan.link_env, "SOURCE_DATE_EPOCH=315532800");
     expect_in(m.plan.link_env, "BLOOMERY_OPTION_MEMORY=md");
+    expect_in(m.plan.env, "BLOOMERY_OPTION_MEMORY=md"); /* the crate's linker may be the profile's own script */
     expect_in(m.plan.link_env, "BLOOMERY_OPTION_DEPTH=3");
     expect_in(m.plan.link_env, "BLOOMERY_OPTION_WIDTH=");
     expect_in(m.plan.link_env, "BLOOMERY_OPTION_FANCY=false");
@@ -498,22 +505,79 @@ static void test_config_hostile(void **state)
     cargo_config_clear(&c);
 }
 
+/* --- old cargos --- */
+
+static const char *value_in(char *const *env, const char *key)
+{
+    for (; *env; env++)
+        if (strncmp(*env, key, strlen(key)) == 0)
+            return *env + strlen(key);
+    return NULL;
+}
+
+static void test_old(void **state)
+{
+    AUTO(json) cJSON *metadata = kit_json("metadata", "hello.json");
+    struct made m =
+        make_pinned(state, "static", "1.43.1", "{'locked':true,'features':[],'cfg':['a','b']}", metadata, NULL);
+
+    assert_int_equal(m.r, 0);
+    assert_string_equal(m.plan.cargo[1], "build");
+    expect_in(m.plan.cargo, "--package=hello-world:0.1.0");
+    expect_in(m.plan.cargo, "--release");
+    expect_in(m.plan.cargo, "--bin=hello-world");
+    assert_false(in_list(m.plan.cargo, "--profile=release"));
+    assert_false(in_list(m.plan.cargo, "--locked")); /* steps/old.py holds to the lock */
+    assert_null(value_in(m.plan.env, "CARGO_ENCODED_RUSTFLAGS="));
+    const char *flags = value_in(m.plan.env, "RUSTFLAGS=");
+    assert_non_null(flags);
+    assert_non_null(strstr(flags, " --cfg=a --cfg=b"));
+    assert_non_null(strstr(flags, " --remap-path-prefix=/work/vendor=cargo/vendor"));
+    clear(&m);
+
+    m = make_pinned(state, "static", "1.43.1", "{'cargo_profile':'dev'}", metadata, NULL);
+    assert_int_equal(m.r, 0);
+    assert_false(in_list(m.plan.cargo, "--release"));
+    assert_string_equal(m.plan.outputs[0].file, "x86_64-unknown-linux-musl/debug/hello-world");
+    clear(&m);
+
+    m = make_pinned(state, "linked", "1.43.1", "{}", metadata, NULL);
+    assert_int_equal(m.r, 0);
+    assert_string_equal(m.plan.cargo[1], "build");
+    expect_in(m.plan.cargo, "--lib");
+    assert_false(in_list(m.plan.cargo, "--crate-type=staticlib"));
+    clear(&m);
+}
+
+static void test_old_refuses(void **state)
+{
+    AUTO(json) cJSON *metadata = kit_json("metadata", "hello.json");
+    struct made m = make_pinned(state, "static", "1.43.1", "{'cargo_profile':'my-dist'}", metadata, NULL);
+
+    assert_int_equal(m.r, -1);
+    assert_int_equal(m.err.kind, ERR_BAD_SOURCE);
+    assert_string_equal(m.err.msg,
+                        "cargo_profile my-dist needs Rust 1.57 or newer; this profile's compiler is pinned at 1.43.1");
+    clear(&m);
+    m = make_pinned(state, "static", "1.43.1", "{'cfg':['a=b c']}", metadata, NULL);
+    if (m.r == 0 || m.err.kind != ERR_BAD_SOURCE || !strstr(m.err.msg, "space"))
+        fail_msg("%s", m.err.msg);
+    assert_null(m.plan.cargo);
+    clear(&m);
+    m = make_pinned(state, "static", "1.55.0", "{'cfg':['a=b c']}", metadata, NULL);
+    assert_int_equal(m.r, 0);
+    assert_non_null(value_in(m.plan.env, "CARGO_ENCODED_RUSTFLAGS="));
+    clear(&m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bin),
-        cmocka_unit_test(test_lib),
-        cmocka_unit_test(test_elf),
-        cmocka_unit_test(test_linked),
-        cmocka_unit_test(test_bins),
-        cmocka_unit_test(test_features),
-        cmocka_unit_test(test_workspace),
-        cmocka_unit_test(test_hostile),
-        cmocka_unit_test(test_own_metadata),
-        cmocka_unit_test(test_dependencies),
-        cmocka_unit_test(test_environment),
-        cmocka_unit_test(test_config),
-        cmocka_unit_test(test_config_hostile),
+        cmocka_unit_test(test_old),         cmocka_unit_test(test_old_refuses),  cmocka_unit_test(test_bin),
+        cmocka_unit_test(test_lib),         cmocka_unit_test(test_elf),          cmocka_unit_test(test_linked),
+        cmocka_unit_test(test_bins),        cmocka_unit_test(test_features),     cmocka_unit_test(test_workspace),
+        cmocka_unit_test(test_hostile),     cmocka_unit_test(test_own_metadata), cmocka_unit_test(test_dependencies),
+        cmocka_unit_test(test_environment), cmocka_unit_test(test_config),       cmocka_unit_test(test_config_hostile),
     };
 
     return cmocka_run_group_tests_name("plan", tests, kit_setup, kit_teardown);
