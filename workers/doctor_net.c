@@ -20,6 +20,8 @@
 
 struct question {
     char *url;
+    pthread_t thread;
+    bool running; /* thread is one, to be joined or detached */
     bool answered;
     int status; /* 0: none, error says why */
     struct err error;
@@ -107,8 +109,6 @@ struct doctor_probes *doctor_probes_new(const char *ca_bundle)
 
 size_t doctor_probes_ask(struct doctor_probes *p, const char *url)
 {
-    pthread_t thread;
-
     for (size_t i = 0; i < p->count; i++) {
         if (strcmp(p->q[i].url, url) == 0)
             return i;
@@ -122,9 +122,8 @@ size_t doctor_probes_ask(struct doctor_probes *p, const char *url)
     *e = (struct errand){p, q};
     p->refs++;
     pthread_mutex_unlock(&p->lock);
-    if (pthread_create(&thread, NULL, ask, e) == 0) {
-        pthread_detach(thread);
-    } else {
+    q->running = pthread_create(&q->thread, NULL, ask, e) == 0;
+    if (!q->running) {
         pthread_mutex_lock(&p->lock);
         p->refs--;
         p->answered++;
@@ -187,6 +186,18 @@ enum doctor_reach doctor_probes_answer(struct doctor_probes *p, size_t number, c
 
 void doctor_probes_free(struct doctor_probes *p)
 {
+    for (size_t i = 0; p && i < p->count; i++) {
+        if (!p->q[i].running)
+            continue;
+        pthread_mutex_lock(&p->lock);
+        bool ends = p->q[i].answered;
+        pthread_mutex_unlock(&p->lock);
+        /* A thread that has answered still has to give back what libraries keep for it. */
+        if (ends)
+            pthread_join(p->q[i].thread, NULL);
+        else
+            pthread_detach(p->q[i].thread);
+    }
     if (p)
         drop(p);
 }
