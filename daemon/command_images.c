@@ -44,7 +44,8 @@ static int list(struct images_call *k)
         if (entry->needed)
             printf("needed\n");
         else
-            printf("nothing needs it, for %lld day%s\n", (long long)days, days == 1 ? "" : "s");
+            printf("nothing needs it%s, for %lld day%s\n", entry->others ? " here (made for another state folder)" : "",
+                   (long long)days, days == 1 ? "" : "s");
     }
     if (images.count == 0)
         printf("nothing yet: bloomeryd images build\n");

@@ -1,9 +1,9 @@
 /* meta.c - see meta.h. */
 #include "daemon/meta.h"
 
-#include "base/fs.h"
 #include "daemon/app.h"
 #include "daemon/problem.h"
+#include "workers/doctor.h"
 
 #include <string.h>
 
@@ -11,22 +11,23 @@
 
 static cJSON *describe(struct app *app, const struct profile *p)
 {
-    struct job_toolchain t = {0};
+    struct image image = {0};
     AUTO(char_p) char *why = NULL;
     cJSON *o = profile_describe(p);
-    bool there = pool_profile_available(app->pool, p->name, &t, &why) == 0;
+    bool there = pool_profile_available(app->pool, p->name, &image, &why) == 0;
 
     cJSON_AddBoolToObject(o, "available", there);
     json_put_str(o, "why", there ? NULL : why ? why : "its image has not been built");
     /* The pin alone says what was wanted; with the image there, also what it is. */
     cJSON *toolchain = cJSON_CreateObject();
-    json_put_str(toolchain, "name", there && t.name ? t.name : p->toolchain);
-    json_put_str(toolchain, "rustc", there ? t.rustc : NULL);
-    json_put_str(toolchain, "image", there ? t.image : NULL);
-    json_put_str(toolchain, "origin", there ? t.origin : NULL);
+    json_put_str(toolchain, "name", p->toolchain);
+    json_put_str(toolchain, "rustc", there ? image.rustc : NULL);
+    json_put_str(toolchain, "image", there ? image.id : NULL);
+    json_put_str(toolchain, "origin", there ? image.origin : NULL);
+    json_put_str(toolchain, "digest", there ? image.digest : NULL);
+    json_put_str(toolchain, "warning", there && image.warning[0] ? image.warning : NULL);
     cJSON_DeleteItemFromObjectCaseSensitive(o, "toolchain");
     cJSON_AddItemToObject(o, "toolchain", toolchain);
-    job_toolchain_clear(&t);
     return o;
 }
 
@@ -85,12 +86,8 @@ static bool check(cJSON *list, const char *name, bool ok, const char *detail)
 
 static bool check_disk(struct app *app, cJSON *list)
 {
-    int64_t available = 0, least = app->config->limits.min_free_bytes;
-    struct err err = ERR_INIT;
-    bool ok = fs_free_bytes(app->state_dir, &available, &err) == 0 && available >= least;
-    AUTO(char_p)
-    char *text = err.kind ? mem_strdup(err.msg)
-                          : mem_printf("%lld bytes are free, %lld must be", (long long)available, (long long)least);
+    AUTO(char_p) char *text = NULL;
+    bool ok = doctor_room(app->state_dir, app->config->limits.min_free_bytes, &text);
 
     return check(list, "disk", ok, text);
 }
@@ -101,14 +98,13 @@ static bool check_images(struct app *app, cJSON *list)
     size_t count = profiles_count(app->profiles), there = 0;
 
     for (size_t i = 0; i < count; i++) {
-        struct job_toolchain t = {0};
+        struct image image;
         AUTO(char_p) char *why = NULL;
-        if (pool_profile_available(app->pool, profiles_at(app->profiles, i)->name, &t, &why) == 0)
+        if (pool_profile_available(app->pool, profiles_at(app->profiles, i)->name, &image, &why) == 0)
             there++;
         else
             buf_printf(&missing, "%s%s: %s", missing.len ? "; " : "", profiles_at(app->profiles, i)->name,
                        why ? why : "not built");
-        job_toolchain_clear(&t);
     }
     /* One profile that can be built is a server that is of use. */
     return check(list, "images", there > 0, missing.len ? missing.p : "all are there");

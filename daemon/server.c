@@ -27,7 +27,6 @@
 
 enum {
     MAX_PROFILE_DIRS = 16,
-    SPARE_FILES = 1024, /* descriptors besides those of connections */
     HOUSE_MS = 3600 * 1000,
     INTERRUPT_MS = 15000, /* for workers to let go of their jobs */
 };
@@ -42,7 +41,10 @@ struct server {
     uv_timer_t tick, house, drain;
     uv_work_t house_work;
     bool house_busy;
-    int64_t keep_days; /* for the round under way */
+    struct profiles *house_profiles; /* for the round under way */
+    int64_t keep_days, image_keep_days;
+    struct config *first_config; /* of the start; what the pool reads of images stays as it was */
+    struct images_config images;
     int64_t drain_until;
     bool interrupted;
 };
@@ -106,7 +108,7 @@ static int make_state(struct server *s, const struct config *c, struct err *err)
 
 static void raise_files(const struct config *c)
 {
-    rlim_t want = (rlim_t)c->limits.max_connections + SPARE_FILES;
+    rlim_t want = (rlim_t)c->limits.max_connections + SERVER_SPARE_FILES;
     struct rlimit l;
 
     if (getrlimit(RLIMIT_NOFILE, &l) < 0 || l.rlim_cur >= want)
@@ -136,18 +138,7 @@ static int check_engine(const struct config *c, struct err *err)
         log_warn(NULL, "the Docker Engine does not answer, jobs wait for it: %s", away.msg);
         return 0;
     }
-    if (info.rootless)
-        return err_set(err, ERR_UNAVAILABLE,
-                       "the Docker Engine runs rootless, which is not supported: limits on jobs "
-                       "would not hold");
-    if (info.userns)
-        return err_set(err, ERR_UNAVAILABLE,
-                       "the Docker Engine remaps user ids (userns-remap), which is not supported: "
-                       "work folders would have the wrong owner");
-    if (strcmp(info.architecture, "x86_64") != 0 || (info.os_type[0] && strcmp(info.os_type, "linux") != 0))
-        return err_set(err, ERR_UNAVAILABLE, "the Docker Engine runs on %s/%s; only linux/x86_64 is supported",
-                       info.os_type, info.architecture);
-    return 0;
+    return engine_supported(&info, err);
 }
 
 static int listen_on(const struct config *c, int *ret_fd, int *ret_port, struct err *err)
@@ -203,12 +194,15 @@ static int start_pool(struct server *s, struct err *err)
     const struct config *c = app->config;
     char digest[SHA256_HEX_SIZE], instance[13];
 
+    config_images(s->first_config, &s->images);
+    s->images.state_dir = app->state_dir;
     hash_bytes(app->state_dir, strlen(app->state_dir), digest);
     snprintf(instance, sizeof instance, "%.12s", digest);
     struct pool_config p = {.state_dir = app->state_dir,
                             .engine_socket = c->engine_socket,
                             .helper_dir = app->helper_dir,
                             .share_dir = app->share_dir,
+                            .images = &s->images,
                             .ca_bundle = c->ca_bundle[0] ? c->ca_bundle : NULL,
                             .work_mode = c->work_mode,
                             .instance = instance,
@@ -241,6 +235,23 @@ static void on_tick(uv_timer_t *t)
     uploads_tick(&s->app);
 }
 
+/* Container images that nothing needs any more. An Engine that is away has its turn an hour later. */
+static void collect_images(struct server *s)
+{
+    struct images_removal removal = {0};
+    struct engine *e = NULL;
+    struct err err = ERR_INIT;
+
+    if (engine_open(s->first_config->engine_socket, &e, &err) == 0 &&
+        images_remove(e, &s->images, s->house_profiles, IMAGES_UNNEEDED, NULL, s->image_keep_days * 24 * 3600, &removal,
+                      &err) < 0)
+        log_warn(NULL, "container images: %s", err.msg);
+    for (size_t i = 0; i < removal.removed.count; i++)
+        log_info(NULL, "removed the image %s: nothing needs it any more", removal.removed.p[i]);
+    images_removal_clear(&removal);
+    engine_free(e);
+}
+
 static void house_run(uv_work_t *w)
 {
     struct server *s = w->data;
@@ -252,6 +263,8 @@ static void house_run(uv_work_t *w)
     if (result.jobs || result.files)
         log_info(NULL, "housekeeping removed %lld jobs and %lld files that nobody refers to", (long long)result.jobs,
                  (long long)result.files);
+    if (s->image_keep_days > 0)
+        collect_images(s);
 }
 
 static void house_done(uv_work_t *w, int status)
@@ -259,6 +272,8 @@ static void house_done(uv_work_t *w, int status)
     struct server *s = w->data;
 
     (void)status;
+    profiles_unref(s->house_profiles);
+    s->house_profiles = NULL;
     s->house_busy = false;
 }
 
@@ -270,6 +285,8 @@ static void on_house(uv_timer_t *t)
         return;
     s->house_busy = true;
     s->keep_days = s->app.config->limits.keep_days;
+    s->image_keep_days = s->app.config->limits.image_keep_days;
+    s->house_profiles = profiles_ref(s->app.profiles);
     s->house_work.data = s;
     uv_queue_work(&s->loop, &s->house_work, house_run, house_done);
 }
@@ -295,7 +312,8 @@ static void reload(struct server *s)
         profiles_unref(s->app.profiles);
         s->app.profiles = profiles;
         c->slots = s->app.config->slots;
-        config_free(s->app.config);
+        if (s->app.config != s->first_config)
+            config_free(s->app.config);
         s->app.config = c;
         set_log_level(c);
         log_info(NULL, "configuration and %zu profiles reloaded", profiles_count(profiles));
@@ -426,7 +444,9 @@ static void stop(struct server *s)
     store_reader_free(app->reader);
     store_free(app->store);
     profiles_unref(app->profiles);
-    config_free(app->config);
+    if (app->config != s->first_config)
+        config_free(app->config);
+    config_free(s->first_config);
     uv_loop_close(&s->loop);
     mem_free(app->openapi);
     mem_free(app->state_dir);
@@ -445,7 +465,7 @@ int server_run(struct config *config, const struct server_args *args, struct err
     int rc;
 
     s->args = *args;
-    s->app.config = config;
+    s->app.config = s->first_config = config;
     s->app.started_ms = clock_now_ms();
     s->app.loop = &s->loop;
     s->lock_fd = s->event_fd = -1;

@@ -15,6 +15,17 @@
 
 enum { NAMELESS_SECONDS = 24 * 3600 };
 
+void images_maker(const char *state_dir, char ret[13])
+{
+    char *real = realpath(state_dir, NULL), hex[SHA256_HEX_SIZE];
+    const char *path = real ? real : state_dir;
+
+    hash_bytes(path, strlen(path), hex);
+    memcpy(ret, hex, 12);
+    ret[12] = '\0';
+    free(real);
+}
+
 int images_lock(const char *state_dir, bool wait, struct err *err)
 {
     AUTO(char_p) char *path = mem_printf("%s/images.lock", state_dir);
@@ -54,7 +65,8 @@ static const char *tag_in(const cJSON *image, const char *repo, bool any)
     {
         const char *text = cJSON_GetStringValue(tag);
         if (text && strncmp(text, repo, len) == 0 && text[len] == ':' &&
-            (any || (strcmp(text + len + 1, "current") != 0 && strcmp(text + len + 1, IMAGES_UNFINISHED) != 0)))
+            (any || (strcmp(text + len + 1, "current") != 0 &&
+                     strncmp(text + len + 1, IMAGES_UNFINISHED, strlen(IMAGES_UNFINISHED)) != 0)))
             return text;
     }
     return NULL;
@@ -237,6 +249,11 @@ static int64_t unneeded_since(const cJSON *all, const cJSON *image, const struct
     return since > 0 ? since : own;
 }
 
+static bool made_by(const cJSON *image, const char *maker)
+{
+    return strcmp(json_str(json_obj(image, "Labels"), "bloomery.by", ""), maker) == 0;
+}
+
 static int newest_first(const void *a, const void *b)
 {
     const struct images_entry *x = a, *y = b;
@@ -257,10 +274,12 @@ int images_list(struct engine *e, const struct images_config *cfg, const struct 
     AUTO(json) cJSON *all = NULL;
     AUTO(strs) struct strs needed = {0};
     struct images_list list = {0};
+    char maker[13];
     const cJSON *image;
 
     if (images_all(e, &all, err) < 0 || mark_needed(cfg, profiles, all, &needed, err) < 0)
         return -1;
+    images_maker(cfg->state_dir, maker);
     list.p = mem_alloc(((size_t)cJSON_GetArraySize(all) + 1) * sizeof *list.p);
     cJSON_ArrayForEach(image, all)
     {
@@ -277,6 +296,7 @@ int images_list(struct engine *e, const struct images_config *cfg, const struct 
             .created = json_int(image, "Created", 0),
             .needed = strs_has(&needed, json_str(image, "Id", "")),
         };
+        entry->others = !made_by(image, maker);
         entry->unneeded_since = entry->needed ? 0 : unneeded_since(all, image, &needed);
     }
     if (list.count > 1)
@@ -329,6 +349,7 @@ int images_remove(struct engine *e, const struct images_config *cfg, const struc
     AUTO(strs) struct strs needed = {0};
     AUTO(char_p) char *repo = mem_printf("bloomery/profile-%s", profile ? profile : "");
     int64_t now = time(NULL);
+    char maker[13];
     const cJSON *image;
 
     *ret = (struct images_removal){0};
@@ -338,6 +359,7 @@ int images_remove(struct engine *e, const struct images_config *cfg, const struc
     AUTO(fd) int lock = got;
     if (images_all(e, &all, err) < 0 || (which == IMAGES_UNNEEDED && mark_needed(cfg, profiles, all, &needed, err) < 0))
         return -1;
+    images_maker(cfg->state_dir, maker);
     /* The Engine gives the newest first: a child goes before what it stands on. */
     cJSON_ArrayForEach(image, all)
     {
@@ -345,7 +367,7 @@ int images_remove(struct engine *e, const struct images_config *cfg, const struc
         if (which == IMAGES_OF_PROFILE)
             go = tag_in(image, repo, true) != NULL;
         if (which == IMAGES_UNNEEDED)
-            go = !strs_has(&needed, json_str(image, "Id", "")) &&
+            go = !strs_has(&needed, json_str(image, "Id", "")) && made_by(image, maker) &&
                  now - unneeded_since(all, image, &needed) >= keep_seconds;
         if (go && is_ours(image) && remove_one(e, image, ret, err) < 0)
             return -1;

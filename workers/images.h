@@ -6,7 +6,7 @@
  * an unchanged one is never rebuilt and a changed one never stale. The tag `current` is for people; nothing relies on it.
  *
  * Labels: bloomery.inputs, .packages (digest of `dpkg-query -W`), .digest (both), .toolchain (the pin), .pinned (its
- * version), .rustc, .origin, .warning, .profile, .kit. A child inherits its parent's.
+ * version), .rustc, .origin, .warning, .profile, .kit, .by (the state folder it was made for). A child inherits its parent's.
  */
 #pragma once
 
@@ -48,6 +48,7 @@ struct images_entry {
     int64_t created;                /* seconds since 1970 */
     bool needed;                    /* by one of the profiles as they are now */
     int64_t unneeded_since;         /* else */
+    bool others;                    /* made for another state folder: not removed as unneeded */
 };
 
 struct images_list {
@@ -60,7 +61,8 @@ int images_list(struct engine *e, const struct images_config *cfg, const struct 
                 struct images_list *ret, struct err *err);
 void images_list_clear(struct images_list *l);
 
-/* Which to remove: all, those of one profile, or those that nothing has needed for keep_seconds. */
+/* Which to remove: all, those of one profile, or those made for this state folder that nothing has needed for
+ * keep_seconds. */
 enum images_which { IMAGES_UNNEEDED, IMAGES_OF_PROFILE, IMAGES_ALL };
 struct images_removal {
     struct strs removed, in_use; /* tags; what a container uses stays */

@@ -34,6 +34,7 @@ struct making {
     bool fresh;
     struct strs *made;        /* repo@inputs that this run has made: once is enough, also for --fresh */
     struct strs *unavailable; /* inputs of toolchains that could not be had */
+    char maker[13];           /* two makers do not meet, whatever they make */
     char from[160];           /* the name of the part's parent */
     char origin[16];          /* where a toolchain really came from */
 };
@@ -184,14 +185,15 @@ struct facts {
 };
 
 /* What is really in an image. */
-static int read_facts(struct engine *e, const char *tag, struct facts *ret, struct err *err)
+static int read_facts(const struct making *m, const char *tag, struct facts *ret, struct err *err)
 {
     static const char *const command[] = {"/bin/sh", "-c",
                                           "{ rustc -vV 2>/dev/null || echo none; } | head -n 1 && dpkg-query -W -f "
                                           "'${Package} ${Version} ${Architecture}\\n' | LC_ALL=C sort | "
                                           "sha256sum | cut -c -64",
                                           NULL};
-    static const char *const labels[] = {IMAGES_FACTS_LABEL, NULL};
+    AUTO(char_p) char *label = mem_printf(IMAGES_FACTS_LABEL "=%s", m->maker);
+    const char *const labels[] = {label, NULL};
     const struct engine_spec spec = {
         .image = tag,
         .command = command,
@@ -206,10 +208,10 @@ static int read_facts(struct engine *e, const char *tag, struct facts *ret, stru
     struct engine_stream *stream = NULL;
     int code = -1;
 
-    int r = engine_create(e, name, &spec, id, err);
+    int r = engine_create(m->e, name, &spec, id, err);
     if (r != 0)
         return -1;
-    r = engine_start(e, id, &stream, err);
+    r = engine_start(m->e, id, &stream, err);
     while (r == 0) {
         struct engine_chunk chunk;
         int got = engine_read(stream, 1000, &chunk, err);
@@ -221,10 +223,10 @@ static int read_facts(struct engine *e, const char *tag, struct facts *ret, stru
             buf_put(&out, chunk.data, chunk.len);
     }
     engine_stream_free(stream);
-    if (r == 0 && engine_wait(e, id, 60, &code, err) < 0)
+    if (r == 0 && engine_wait(m->e, id, 60, &code, err) < 0)
         r = -1;
     struct err ignored = ERR_INIT;
-    engine_remove(e, id, &ignored);
+    engine_remove(m->e, id, &ignored);
     if (r < 0)
         return -1;
 
@@ -361,7 +363,7 @@ static int build(struct making *m, int context, const char *tag, const struct st
 }
 
 /* docker/images/base/build makes a tar of a whole Debian; it prints as it goes. */
-static int make_base(struct making *m, const struct part *p, const char *repo, struct err *err)
+static int make_base(struct making *m, const struct part *p, const char *tag, struct err *err)
 {
     AUTO(char_p) char *script = mem_printf("%s/build", p->dir);
     AUTO(char_p) char *tar = mem_printf("%s/base.tar", m->cfg->state_dir);
@@ -393,7 +395,7 @@ static int make_base(struct making *m, const struct part *p, const char *repo, s
     if (r == 0) {
         AUTO(fd) int fd = open(tar, O_RDONLY | O_CLOEXEC);
         r = fd < 0 ? err_sys(err, ERR_INTERNAL, errno, "cannot read %s", tar)
-                   : engine_image_import(m->e, fd, repo, IMAGES_UNFINISHED, NULL, err);
+                   : engine_image_import(m->e, fd, p->repo, tag, NULL, err);
     }
     unlink(tar);
     return r;
@@ -485,6 +487,7 @@ static int add_labels(const struct making *m, const struct part *p, const struct
     strs_printf(labels, "bloomery.inputs=%s", p->inputs);
     strs_printf(labels, "bloomery.packages=%s", facts->packages);
     strs_printf(labels, "bloomery.digest=%s", ret_digest);
+    strs_printf(labels, "bloomery.by=%s", m->maker);
     if (p->kind == PART_TOOLCHAIN) {
         if (judge(p, facts->rustc, warning, sizeof warning, err) < 0)
             return -1;
@@ -514,7 +517,7 @@ static int make_bare(struct making *m, const struct part *p, const char *unfinis
 
     snprintf(m->origin, sizeof m->origin, "%s", p->kind == PART_TOOLCHAIN ? json_str(p->origin, "origin", "") : "");
     if (p->kind == PART_BASE)
-        return make_base(m, p, p->repo, err);
+        return make_base(m, p, unfinished + strlen(p->repo) + 1, err);
     if (from_archives(p) && (r = fetch_archives(m, p, keep_dir, err)) != 0)
         return r;
     AUTO(fd) int context = make_context(m, p, keep_dir, err);
@@ -532,7 +535,7 @@ static int make_bare(struct making *m, const struct part *p, const char *unfinis
 
 static int make(struct making *m, const struct part *p, struct err *err)
 {
-    AUTO(char_p) char *unfinished = mem_printf("%s:" IMAGES_UNFINISHED, p->repo);
+    AUTO(char_p) char *unfinished = mem_printf("%s:" IMAGES_UNFINISHED "-%s", p->repo, m->maker);
     AUTO(strs) struct strs labels = {0}, from = {0};
     struct facts facts = {0};
     char digest[SHA256_HEX_SIZE];
@@ -547,14 +550,21 @@ static int make(struct making *m, const struct part *p, struct err *err)
     if (r != 0)
         return r;
     AUTO(fd) int context = label_context(m->cfg, err);
-    if (context < 0 || read_facts(m->e, unfinished, &facts, err) < 0 ||
-        add_labels(m, p, &facts, &labels, digest, err) < 0)
+    if (context < 0 || read_facts(m, unfinished, &facts, err) < 0 || add_labels(m, p, &facts, &labels, digest, err) < 0)
         return -1;
     AUTO(char_p) char *tag = mem_printf("%s:%.12s", p->repo, digest);
+    AUTO(json) cJSON *replaced = NULL;
+    struct err ignored = ERR_INIT;
     strs_printf(&from, "BLOOMERY_FROM=%s", unfinished);
-    if (build(m, context, tag, &labels, &from, err) < 0)
+    if (engine_image(m->e, tag, &replaced, err) < 0 || build(m, context, tag, &labels, &from, err) < 0)
         return -1;
-    engine_image_remove(m->e, unfinished, err); /* the name only: the image is the other one's parent */
+    engine_image_remove(m->e, unfinished, &ignored); /* the name only: the image is the other one's parent */
+    /* Made anew with the same result: the former one has lost its name, and goes unless something stands on it. */
+    if (replaced) {
+        if (engine_image_tag(m->e, tag, p->repo, "current", err) < 0)
+            return -1;
+        engine_image_remove(m->e, json_str(replaced, "Id", ""), &ignored);
+    }
     return 0;
 }
 
@@ -697,16 +707,17 @@ static int build_profile(struct making *m, struct err *err)
 }
 
 /* Containers of builders that were killed. */
-static int remove_strays(struct engine *e, struct err *err)
+static int remove_strays(const struct making *m, struct err *err)
 {
+    AUTO(char_p) char *label = mem_printf(IMAGES_FACTS_LABEL "=%s", m->maker);
     struct engine_item *items = NULL;
     size_t count = 0;
 
-    if (engine_list(e, IMAGES_FACTS_LABEL, &items, &count, err) < 0)
+    if (engine_list(m->e, label, &items, &count, err) < 0)
         return -1;
     int r = 0;
     for (size_t i = 0; i < count && r == 0; i++)
-        r = engine_remove(e, items[i].id, err);
+        r = engine_remove(m->e, items[i].id, err);
     engine_list_free(items, count);
     return r;
 }
@@ -728,7 +739,8 @@ int images_build(struct engine *e, const struct images_config *cfg, const struct
     if (got < 0)
         return -1;
     AUTO(fd) int lock = got;
-    if (remove_strays(e, err) < 0)
+    images_maker(cfg->state_dir, m.maker);
+    if (remove_strays(&m, err) < 0)
         return -1;
     for (size_t i = 0; i < profiles_count(profiles); i++) {
         m.profile = profiles_at(profiles, i);

@@ -9,7 +9,7 @@ tests/integration/engine_test.c hold for it and for the real Engine, so it canno
 Scenario (all keys are optional; the first rule that matches is taken):
 
     {"engine": {"ApiVersion": "1.41", "CgroupVersion": "2", ...},     put over the answers to /version and /info
-     "images": [{"tags": ["a/b:c"], "labels": {"k": "v"}}],            there from the start
+     "images": [{"tags": ["a/b:c"], "labels": {"k": "v"}, "created": SECONDS}],            there from the start
      "rules":  [{RULE}, ...],                                          what a process does
      "builds": [{"match": "part of a RUN line", "output": "...", "exit": 0}],
      "faults": [{FAULT}, ...]}

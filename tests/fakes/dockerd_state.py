@@ -216,8 +216,8 @@ class Exec:
 
 
 class Image:
-    def __init__(self, id, tags, labels):
-        self.id, self.tags, self.labels, self.created = id, set(tags), labels, int(time.time())
+    def __init__(self, id, tags, labels, created=None):
+        self.id, self.tags, self.labels, self.created = id, set(tags), labels, created or int(time.time())
 
 
 VERSION = {"Version": "20.10.24+fake", "ApiVersion": "1.41", "MinAPIVersion": "1.12", "Os": "linux", "Arch": "amd64"}
@@ -254,7 +254,7 @@ class Engine:
             for k, v in s.get("engine", {}).items():
                 (self.version if k in VERSION else self.info)[k] = v
             for i in s.get("images", []):
-                self.images.append(Image(new_image_id(), i["tags"], i.get("labels", {})))
+                self.images.append(Image(new_image_id(), i["tags"], i.get("labels", {}), i.get("created")))
         if s.get("release"):
             self.release.set()
             self.release = threading.Event()

@@ -11,6 +11,7 @@ Every case has a fake and a daemon of its own; several run at the same time.
 
 import base64
 import concurrent.futures
+import hashlib
 import http.client
 import json
 import os
@@ -19,6 +20,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "integration"))
@@ -113,7 +115,7 @@ def make_images():
     fake = Fake({"rules": [{"kind": "container", "command": "rustc -vV", "do": [facts]}]})
     try:
         p = subprocess.run([os.path.join(BUILD, "bloomeryd"), "images", "build", "--share-dir", share, "--state",
-                            os.path.join(top, "images"), "--engine-socket", fake.path],
+                            os.path.join(top, "images"), "--engine-socket", fake.path, "--toolchain-origins", "debian"],
                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300, check=False)
         check(p.returncode == 0, "images build against the fake", p.stdout.decode())
         images.extend({"tags": i["tags"], "labels": i["labels"]} for i in fake.call()["images"] if i["tags"])
@@ -134,7 +136,7 @@ ENDPOINTS = {
     "exec": ("POST", "/containers/[^/]+/exec$"), "exec-start": ("POST", "/exec/[^/]+/start$"),
     "exec-inspect": ("GET", "/exec/[^/]+/json$"), "attach": ("POST", "/containers/[^/]+/attach$"),
     "wait": ("POST", "/containers/[^/]+/wait$"), "inspect": ("GET", "/containers/[^/]+/json$"),
-    "remove": ("DELETE", "/containers/"), "image": ("GET", "/images/.+/json$"), "list": ("GET", "/containers/json$"),
+    "remove": ("DELETE", "/containers/"), "image": ("GET", "/images/json$"), "list": ("GET", "/containers/json$"),
     "info": ("GET", "/info$"), "version": ("GET", "/version$"),
 }
 CASES = {}
@@ -299,6 +301,39 @@ case("trial-skips", rules=trial(77, "only the page provides it"), attempts=(1, 1
 case("trial-passes", rules=trial(0, "it ran."), attempts=(1, 1), after=verdict("pass", "it ran"))
 case("trial-host-dies", rules=trial(134, "node: fatal"), state="failed", kind="trial", attempts=(1, 1),
      after=verdict("fail", "134"))
+
+
+@suite.test
+def test_images_that_nothing_needs_are_collected():
+    """At its start the daemon removes what was made for its state folder, is needed by no profile and is old enough."""
+    d = Server("collect", None)
+    maker = hashlib.sha256(os.path.realpath(os.path.dirname(d.state)).encode() + b"/state").hexdigest()[:12]
+    old, young, day = int(time.time()) - 3 * 86400, int(time.time()) - 3600, "a" * 64
+
+    def image(tag, created, by):
+        return {"tags": [tag], "created": created, "labels": {"bloomery.inputs": day, "bloomery.digest": day, "bloomery.by": by}}
+
+    ours = [dict(i, created=old, labels=dict(i["labels"], **{"bloomery.by": maker})) for i in images]
+    fake = Fake({"rules": RULES, "images": ours + [
+        image("bloomery/profile-gone:111111111111", old, maker), image("bloomery/profile-gone:222222222222", young, maker),
+        image("bloomery/profile-gone:333333333333", old, "0123456789ab"), image("elsewhere/built-on-ours:1", old, maker)]})
+    d.engine = fake.path
+
+    def gone(tag):
+        return not any(tag in i["tags"] for i in fake.call()["images"])
+
+    try:
+        d.start()
+        until(lambda: gone("bloomery/profile-gone:111111111111"), "the old one is removed", 60)
+        check("removed the image bloomery/profile-gone:111111111111" in d.log(), "the log says so", d.log()[-800:])
+        for tag in ("bloomery/profile-gone:222222222222", "bloomery/profile-gone:333333333333", "elsewhere/built-on-ours:1"):
+            check(not gone(tag), f"{tag} was removed")
+        for i in ours:
+            check(not all(gone(t) for t in i["tags"]), f"a needed image was removed: {i['tags']}")
+        d.succeed(d.accept("wasi", pack("empty_main")))
+        d.stop()
+    finally:
+        fake.close()
 
 
 def setup():
