@@ -163,12 +163,12 @@ int kits_find(const char *state_dir, const char *profile, struct kit *ret, struc
 
 /* --- changing: under the lock --- */
 
-static int lock(const char *root, int *ret_fd, struct err *err)
+static int lock(const char *state_dir, const char *root, int *ret_fd, struct err *err)
 {
     AUTO(char_p) char *path = mem_printf("%s/lock", root);
     AUTO(fd) int fd = -1;
 
-    if (fs_mkdirs(root, 0755, err) < 0)
+    if (fs_mkdirs(state_dir, 0711, err) < 0 || fs_mkdirs(root, 0700, err) < 0) /* as the daemon makes them */
         return -1;
     fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0)
@@ -412,7 +412,7 @@ int kits_install(const char *state_dir, const char *helper_dir, const char *file
 
     if (!hash_valid(sha256))
         return err_set(err, ERR_BAD_REQUEST, "'%.80s' is not a sha256: it has 64 digits of 0-9, a-f", sha256);
-    if (lock(root, &lock_fd, err) < 0 || sweep(root, err) < 0)
+    if (lock(state_dir, root, &lock_fd, err) < 0 || sweep(root, err) < 0)
         return -1;
     if (!mkdtemp(tmp))
         return err_sys(err, ERR_INTERNAL, errno, "cannot make a folder in %s", root);
@@ -439,7 +439,7 @@ int kits_remove(const char *state_dir, const char *name, struct kit *ret, struct
     struct kit *found = NULL;
     size_t matches = 0;
 
-    if (access(root, F_OK) == 0 && (lock(root, &lock_fd, err) < 0 || sweep(root, err) < 0))
+    if (access(root, F_OK) == 0 && (lock(state_dir, root, &lock_fd, err) < 0 || sweep(root, err) < 0))
         return -1;
     if (list_root(root, &l, err) < 0)
         return -1;
