@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define MAX_NAMED 10
@@ -82,18 +83,50 @@ static void no_fact(struct checking *c, const char *name, const char *fact)
     record(c, name, false, mem_printf("the inspector says nothing of %s", fact), NULL);
 }
 
-/* "wasi_snapshot_preview1.*" or a whole name. */
-static bool matches(const cJSON *patterns, const char *name)
+/* What a rule allows, ready to be asked often: a kit may list a hundred thousand symbols, a hostile artifact as many. */
+struct allowed {
+    const char **names; /* sorted; whole names */
+    size_t count;
+    const char **prefixes; /* "wasi_snapshot_preview1.*" */
+    size_t prefix_count;
+};
+
+static int by_name(const void *a, const void *b)
 {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static struct allowed allow(const cJSON *patterns)
+{
+    size_t n = (size_t)cJSON_GetArraySize(patterns);
+    struct allowed a = {.names = mem_alloc(n * sizeof *a.names), .prefixes = mem_alloc(n * sizeof *a.prefixes)};
     const cJSON *v;
 
     cJSON_ArrayForEach(v, patterns)
     {
-        size_t n = strcspn(v->valuestring, "*");
-        if (v->valuestring[n] == '*' ? strncmp(v->valuestring, name, n) == 0 : strcmp(v->valuestring, name) == 0)
-            return true;
+        if (strchr(v->valuestring, '*'))
+            a.prefixes[a.prefix_count++] = v->valuestring;
+        else
+            a.names[a.count++] = v->valuestring;
     }
+    qsort(a.names, a.count, sizeof *a.names, by_name);
+    return a;
+}
+
+static bool allows(const struct allowed *a, const char *name)
+{
+    if (bsearch(&name, a->names, a->count, sizeof *a->names, by_name))
+        return true;
+    for (size_t i = 0; i < a->prefix_count; i++)
+        if (strncmp(a->prefixes[i], name, strcspn(a->prefixes[i], "*")) == 0)
+            return true;
     return false;
+}
+
+static void auto_allowed(struct allowed *a)
+{
+    mem_free(a->names);
+    mem_free(a->prefixes);
 }
 
 static bool is_function(const cJSON *v)
@@ -147,6 +180,7 @@ static void check_valid(struct checking *c, const char *kind)
 static void rule_imports(struct checking *c, const cJSON *allowed)
 {
     const cJSON *imports = json_arr(c->facts, "imports"), *v;
+    AUTO(allowed) struct allowed host = allow(allowed);
     struct names foreign = {0};
 
     if (!imports)
@@ -154,7 +188,7 @@ static void rule_imports(struct checking *c, const cJSON *allowed)
     cJSON_ArrayForEach(v, imports)
     {
         AUTO(char_p) char *name = mem_printf("%s.%s", json_str(v, "module", ""), json_str(v, "name", ""));
-        if (!matches(allowed, name))
+        if (!allows(&host, name))
             name_add(&foreign, name);
     }
     if (json_bool(c->facts, "truncated", false) && foreign.count == 0)
@@ -307,6 +341,7 @@ static void rule_interp(struct checking *c, bool wanted)
 static void rule_needed(struct checking *c, const cJSON *allowed)
 {
     const cJSON *needed = json_arr(c->facts, "needed"), *v;
+    AUTO(allowed) struct allowed host = allow(allowed);
     struct names foreign = {0};
 
     if (!needed)
@@ -314,7 +349,7 @@ static void rule_needed(struct checking *c, const cJSON *allowed)
     cJSON_ArrayForEach(v, needed)
     {
         const char *name = cJSON_IsString(v) ? v->valuestring : "?";
-        if (!matches(allowed, name))
+        if (!allows(&host, name))
             name_add(&foreign, name);
     }
     if (foreign.count == 0)
@@ -350,6 +385,7 @@ static void rule_executable(struct checking *c, bool wanted)
 static void rule_undefined(struct checking *c, const cJSON *allowed)
 {
     const cJSON *undefined = json_arr(c->facts, "undefined"), *v;
+    AUTO(allowed) struct allowed host = allow(allowed);
     struct names foreign = {0};
 
     if (!undefined)
@@ -357,7 +393,7 @@ static void rule_undefined(struct checking *c, const cJSON *allowed)
     cJSON_ArrayForEach(v, undefined)
     {
         const char *name = cJSON_IsString(v) ? v->valuestring : "?";
-        if (!matches(allowed, name))
+        if (!allows(&host, name))
             name_add(&foreign, name);
     }
     if (json_bool(c->facts, "truncated", false) && foreign.count == 0)

@@ -8,15 +8,18 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char profile_json[] =
-    "{\"prefer\":[\"bin\",\"cdylib\"],\"outputs\":{\"bin\":\"{name}.wasm\",\"cdylib\":\"{lib}.wasm\"},"
-    "\"artifact\":{\"kind\":\"wasm\",\"suffix\":\".wasm\"},\"features\":[\"simd128\"]}";
+    "{\"prefer\":[\"bin\",\"cdylib\",\"staticlib\"],\"outputs\":{\"bin\":\"{name}.wasm\","
+    "\"cdylib\":\"{lib}.wasm\",\"staticlib\":\"lib{lib}.a\"},\"link\":{\"output\":\"{name}\"},\"artifact\":{\"kind\":"
+    "\"wasm\",\"suffix\":\".wasm\"},\"features\":[\"simd128\"]}";
 
 static void check_plan(const struct plan *plan)
 {
     if (plan->outputs_count == 0 || strncmp(plan->manifest, "/work/src/", 10) != 0)
         abort();
     for (size_t i = 0; i < plan->outputs_count; i++)
-        if (strstr(plan->outputs[i].file, "/../") || strchr(plan->outputs[i].name, '/'))
+        if (strstr(plan->outputs[i].file, "/../") || strchr(plan->outputs[i].name, '/') ||
+            strchr(plan->outputs[i].linked, '/') || plan->outputs[i].linked[0] == '.' ||
+            plan->outputs[i].stem > strlen(plan->outputs[i].name))
             abort();
     for (char *const *a = plan->cargo + 2; *a; a++)
         if (strncmp(*a, "--", 2) != 0)
