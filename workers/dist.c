@@ -205,13 +205,11 @@ static int verify(struct download *dl, struct err *err)
         return fs_sync_dir(dl->d->keep_dir, err) < 0 ? -1 : GOT;
     }
     err_set(err, ERR_TOOLCHAIN_MISSING, "%s.tar.xz: expected sha256 %s, found %s", dl->name, dl->sha256, found);
-    if (pread(dl->fd, first, sizeof first, 0) != sizeof first || memcmp(first, magic, sizeof first) != 0)
-        err_hint(err, "what %.100s gave is no .tar.xz, perhaps a proxy's page; nothing of it is kept", dl->d->from);
-    else
-        err_hint(err,
-                 "what %.100s gave is not what docker/toolchains.json pins: damaged or another release; nothing of it "
-                 "is kept",
-                 dl->d->from);
+    bool xz = pread(dl->fd, first, sizeof first, 0) == sizeof first && memcmp(first, magic, sizeof first) == 0;
+    err_hint(err, "what %.100s gave is %s; nothing of it is kept", dl->d->from,
+             xz         ? "not what docker/toolchains.json pins: damaged, or of another release"
+             : dl->http ? "no .tar.xz, perhaps a proxy's page"
+                        : "no .tar.xz");
     return WRONG;
 }
 
@@ -335,7 +333,11 @@ static int try_server(struct download *dl, const char *path, struct err *err)
         if (r == 0)
             r = read_answer(dl, p, total, err);
     } else {
-        err_set(err, ERR_UNAVAILABLE, "%.120s%.120s: the server answers %d", dl->d->from, path, status);
+        size_t base = strlen(dl->d->from);
+        while (base > 0 && dl->d->from[base - 1] == '/')
+            base--;
+        err_set(err, ERR_UNAVAILABLE, "%.*s%.120s: the server answers %d", base < 100 ? (int)base : 100, dl->d->from,
+                path, status);
         if (status == 416 && dl->size > 0)
             r = begin_anew(dl, err) < 0 ? -1 : AGAIN;
         else if (!may_pass(status))
@@ -366,7 +368,8 @@ static int from_server(struct download *dl, const char *path, struct err *err)
             r = begin_anew(dl, err) < 0 ? -1 : AGAIN;
         } else if (r == AGAIN && tries >= TRIES) {
             err_wrap(err, "%s.tar.xz, tried %d times", dl->name, TRIES);
-            err_hint(err, "the next call goes on behind the %" PRId64 " bytes that are there", dl->size);
+            if (dl->size > 0)
+                err_hint(err, "the next call goes on behind the %" PRId64 " bytes that are there", dl->size);
             return NOWHERE;
         } else if (r == AGAIN) {
             dist_say(dl->d, "%s: %s; trying again from byte %" PRId64, dl->name, err->msg, dl->size);
