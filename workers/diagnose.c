@@ -15,7 +15,7 @@
 #define MAX_MESSAGE 1024
 #define MAX_EXCERPT 8192
 #define MAX_LINE 400             /* of a line in the excerpt: a linker's command line has thousands */
-#define VENDORED "cargo/vendor/" /* what an old compiler calls the dependencies of steps/old.py: plan_cargo.c */
+#define VENDORED "cargo/vendor/" /* what rustc calls the dependencies of steps/old.py, by plan_cargo.c */
 #define BEFORE 4                 /* lines of the excerpt */
 #define AFTER 36
 #define LOOK_AHEAD 400 /* lines that may belong to one error */

@@ -372,7 +372,7 @@ static int fetch(struct attempt *a, struct err *err)
         strs_list_free(warnings);
         /* As the modern cargo wrote it: the old one leaves out what it does not need. */
         mem_free(a->lock_file);
-        a->lock_file = mem_strdup("resolved/Cargo.lock");
+        a->lock_file = mem_strdup("cargo/resolved/Cargo.lock");
         if (strcmp(a->lock, "none") == 0 && !a->plan.needs_fetch)
             return 0;
     }

@@ -13,6 +13,7 @@
 enum old_since {
     OLD_SINCE_ENCODED_RUSTFLAGS = 55, /* CARGO_ENCODED_RUSTFLAGS; before, flags are separated by spaces */
     OLD_SINCE_PROFILE = 57,           /* --profile, and profiles of one's own */
+    OLD_SINCE_STRIP = 59,             /* strip in a profile */
     OLD_SINCE_PACKAGE_AT = 62,        /* --package=name@version; before, name:version */
     OLD_SINCE_CRATE_TYPE = 64,        /* cargo rustc --crate-type */
     OLD_SINCE_CHECK_CFG = 80,         /* rustc --check-cfg */

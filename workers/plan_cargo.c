@@ -72,8 +72,6 @@ static char *rustflags(const struct making *m, const struct cargo_config *config
     cJSON_ArrayForEach(v, json_arr(m->p->json, "rustflags")) put_flag(&b, "", v->valuestring);
     for (size_t i = 0; i < COUNT(remaps); i++)
         put_flag(&b, "--remap-path-prefix=", remaps[i]);
-    if (old_pin(m->pinned))
-        put_flag(&b, "--remap-path-prefix=", "/work/vendor=cargo/vendor");
     for (char *const *f = config->rustflags; f && *f; f++)
         if (m->rust >= OLD_SINCE_CHECK_CFG || strncmp(*f, "--check-cfg", 11) != 0)
             put_flag(&b, "", *f);
@@ -156,7 +154,8 @@ static int environment(const struct making *m, const struct cargo_config *config
         for (char *s = upper; *s; s++)
             *s = *s == '-' ? '_' : (char)toupper((unsigned char)*s);
         strs_printf(&env, "CARGO_PROFILE_%s_DEBUG=2", upper);
-        strs_printf(&env, "CARGO_PROFILE_%s_STRIP=none", upper);
+        if (m->rust >= OLD_SINCE_STRIP)
+            strs_printf(&env, "CARGO_PROFILE_%s_STRIP=none", upper);
     }
     cJSON_ArrayForEach(v, json_obj(m->p->json, "env")) strs_printf(&env, "%s=%s", v->string, v->valuestring);
     cJSON_ArrayForEach(v, json_obj(m->options, "env")) strs_printf(&env, "%s=%s", v->string, v->valuestring);

@@ -5,9 +5,9 @@ Runs before any code of the project does, and runs none itself: with network if 
 build's container. One argument, JSON: pin ("1.43.1"), manifest, target, flags
 (--features=..., --no-default-features), locked, crate_type (what the lib becomes, or null), network, uploaded (there is a Cargo.lock).
 
-Leaves: /work/vendor (every dependency, manifests as the old cargo reads them; what this build does not compile is an
+Leaves: $CARGO_HOME/vendor (every dependency, manifests as the old cargo reads them; what this build does not compile is an
 empty crate), the crate's own manifests rewritten likewise, Cargo.lock in the form that cargo 1.41 introduced, the lock
-as the modern cargo wrote it in /work/resolved/Cargo.lock, and $CARGO_HOME/config.toml with the directory source.
+as the modern cargo wrote it in $CARGO_HOME/resolved/Cargo.lock, and $CARGO_HOME/config.toml with the directory source.
 
 Standard output: one line of JSON, {"warnings": []} or {"error": {"kind", "message", "hint"}}. Exit 1: cargo failed, and
 standard error has its words.
@@ -27,8 +27,8 @@ import tomllib
 import urllib.error
 import urllib.request
 
-VENDOR, RESOLVED, SOURCE = "/work/vendor", "/work/resolved", "/work/src"
-HOME = os.environ.get("CARGO_HOME", "/work/cargo")
+SOURCE, HOME = "/work/src", "/work/cargo"
+VENDOR, RESOLVED = f"{HOME}/vendor", f"{HOME}/resolved"
 MODERN = "/opt/bloomery/resolver/bin"
 HOST = "x86_64-unknown-linux-gnu"
 REGISTRY = "https://index.crates.io"
