@@ -352,11 +352,31 @@ static int add_toolchains(const struct images_config *cfg, const char *name, uns
     return *ret ? 0 : -1;
 }
 
+/* The image is made of the file, the job of what was read of it: they must be the same. */
+static int check_read(const struct profile *p, struct err *err)
+{
+    mode_t mode;
+    int64_t size;
+    char now[SHA256_HEX_SIZE];
+
+    if (!p->json_sha256[0])
+        return 0;
+    AUTO(fd) int fd = open_file(p->dir, "profile.json", &mode, &size, err);
+    if (fd < 0 || hash_fd(fd, now, err) < 0)
+        return -1;
+    if (strcmp(now, p->json_sha256) == 0)
+        return 0;
+    err_set(err, ERR_TOOLCHAIN_MISSING, "its profile.json has changed since it was read");
+    return err_hint(err, "let the daemon read it again (kill -HUP), then bloomeryd images build %s", p->name);
+}
+
 static int add_profile(const struct images_config *cfg, const struct profile *p, const struct part *toolchain,
                        struct parts *parts, struct err *err)
 {
     AUTO(char_p) char *name = mem_printf("profile-%s", p->name);
 
+    if (check_read(p, err) < 0)
+        return -1;
     parts->wants_kit = wants_kit(p);
     if (parts->wants_kit) {
         int r = kits_find(cfg->state_dir, p->name, &parts->kit, err);

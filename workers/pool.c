@@ -55,6 +55,7 @@ struct pool {
     struct profiles *profiles;
     struct limits limits;
     bool draining, ending;
+    bool look; /* there are new profiles: the watcher looks at their images at once */
     bool reaped, engine_ok;
     struct engine_info info;
     char engine_error[256];
@@ -185,6 +186,7 @@ static void *watch(void *arg)
     pthread_mutex_lock(&p->lock);
     while (!p->ending) {
         bool was_ok = p->engine_ok, reaped = p->reaped;
+        p->look = false;
         struct engine_info info;
         pthread_mutex_unlock(&p->lock);
 
@@ -215,7 +217,7 @@ static void *watch(void *arg)
             tell(p);
         }
         int64_t until = clock_monotonic_ms() + (p->engine_ok ? WATCH_UP_MS : WATCH_DOWN_MS);
-        for (int64_t now; !p->ending && (now = clock_monotonic_ms()) < until;) {
+        for (int64_t now; !p->ending && !p->look && (now = clock_monotonic_ms()) < until;) {
             bool ok = p->engine_ok;
             wait_change(p, until - now);
             if (ok && !p->engine_ok)
@@ -484,6 +486,8 @@ void pool_reload(struct pool *p, struct profiles *profiles, const struct limits 
     struct profiles *old = p->profiles;
     p->profiles = profiles_ref(profiles);
     p->limits = *limits;
+    p->look = true;
+    pthread_cond_broadcast(&p->changed);
     pthread_mutex_unlock(&p->lock);
     profiles_unref(old);
 }

@@ -330,6 +330,7 @@ static int load_one(const char *dir, const char *folder, const struct limits *li
     struct profile *p = mem_alloc(sizeof(*p));
     p->limits = *limits;
     p->dir = mem_printf("%s/%s", real, folder);
+    hash_bytes(text.p ? text.p : "", text.len, p->json_sha256);
     if (json_parse(text.p ? text.p : "", text.len, "it", &p->json, err) < 0 || check(p, folder, err) < 0) {
         err_wrap(err, "%s", file);
         goto bad;

@@ -175,6 +175,29 @@ static void test_alternatives(void **state)
     cfg.origins = "debian";
 }
 
+/* The image is made of profile.json as it is, a job of what was read of it: another file is not the same profile. */
+static void test_read_before(void **state)
+{
+    (void)state;
+    AUTO(char_p) char *dir = mem_printf("%s/profiles", root);
+    AUTO(parts) struct parts *parts = NULL, *again = NULL;
+    const char *dirs[] = {dir, NULL};
+    struct limits limits = LIMITS_DEFAULT;
+    struct profiles *set = NULL;
+    static const char text[] =
+        "{\"name\":\"p\",\"title\":\"t\",\"target\":\"x\",\"toolchain\":\"new\",\"prefer\":[\"bin\"],"
+        "\"outputs\":{\"bin\":\"{name}\"},\"artifact\":{\"kind\":\"elf\"},\"contract\":{\"host\":\"h\"}}";
+
+    put("profiles/p/profile.json", text);
+    assert_int_equal(profiles_load(dirs, &limits, &set, &err), 0);
+    assert_int_equal(parts_of_profile(&cfg, profiles_find(set, "p"), 0, &parts, &err), 0);
+    put("profiles/p/profile.json", "{}");
+    assert_int_equal(parts_of_profile(&cfg, profiles_find(set, "p"), 0, &again, &err), -1);
+    assert_int_equal(err.kind, ERR_TOOLCHAIN_MISSING);
+    assert_non_null(strstr(err.hint, "kill -HUP"));
+    profiles_unref(set);
+}
+
 /* A kit, and that there is none, are part of what a profile's image is; other profiles do not see it. */
 static void test_kit(void **state)
 {
@@ -270,6 +293,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_names, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_alternatives, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_read_before, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_kit, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_refusals, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_context, set_up, tear_down),
