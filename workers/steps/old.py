@@ -165,7 +165,7 @@ class Index(http.server.ThreadingHTTPServer):
 
     def __init__(self, pin):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.pin, self.banned, self.turns, self.given = numbers(pin), {}, {}, {}
+        self.pin, self.banned, self.turns, self.given, self.failure = numbers(pin), {}, {}, {}, None
         self.trust = ssl.create_default_context(cafile=os.environ.get("CARGO_HTTP_CAINFO"))
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -214,8 +214,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 body = self.server.fitting(body)
         except urllib.error.HTTPError as e:
             status = e.code
-        except (OSError, ValueError):
-            status = 502
+        except (OSError, ValueError) as e:
+            self.server.failure, status = e, 502
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -240,6 +240,9 @@ def find_older(job, cargo, graph):
             cargo.run("generate-lockfile", *index.config(), quiet=True)
             graph = Graph(job, cargo.metadata(quiet=True))
         except CargoFailed:
+            if index.failure:
+                sys.stderr.write(f"error: Could not connect to {REGISTRY}: {index.failure}\n")
+                raise
             return None
         found = graph.too_new(job["pin"])
         if not found:
@@ -291,7 +294,7 @@ def say(graph, found, pin, kind, hint):
 # --- manifests that the old cargo reads ---
 
 PACKAGE = ("name", "version", "authors", "build", "links", "description", "documentation", "homepage", "repository",
-           "keywords", "categories", "license", "license-file", "default-run", "autobins", "publish")
+           "keywords", "categories", "license", "license-file", "default-run", "autobins", "publish", "edition")
 TARGET = ("name", "path", "test", "doctest", "bench", "doc", "plugin", "proc-macro", "proc_macro", "harness",
           "required-features", "crate-type", "crate_type", "edition")
 DEPENDENCY = ("version", "path", "git", "branch", "tag", "rev", "features", "optional", "default-features",
@@ -319,8 +322,6 @@ def uniform(value):
 def package_table(package):
     p = only(package, PACKAGE)
     p.setdefault("version", "0.0.0")
-    if str(package.get("edition", "2015")) == "2018":
-        p["edition"] = "2018"
     p.update(autoexamples=False, autotests=False, autobenches=False)
     if isinstance(package.get("metadata"), dict) and uniform(package["metadata"]):
         p["metadata"] = package["metadata"]
