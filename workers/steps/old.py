@@ -13,6 +13,7 @@ Standard output: one line of JSON, {"warnings": []} or {"error": {"kind", "messa
 standard error has its words.
 """
 
+import concurrent.futures
 import datetime
 import http.server
 import json
@@ -33,6 +34,7 @@ MODERN = "/opt/bloomery/resolver/bin"
 HOST = "x86_64-unknown-linux-gnu"
 REGISTRY = "https://index.crates.io"
 MAX_INDEX = 64 << 20  # bytes of one crate's entry
+FIRST_RELEASE, RELEASES = datetime.date(2015, 5, 15), datetime.timedelta(weeks=6)  # of Rust: 1.0, and every next
 MAX_ROUNDS = 12  # resolutions that are tried to find older versions of dependencies
 EDITIONS = {"2015": 0, "2018": 31, "2021": 56, "2024": 85}  # the minor version of Rust that brought each
 
@@ -167,6 +169,8 @@ class Index(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.pin, self.banned, self.turns, self.given, self.failure = numbers(pin), {}, {}, {}, None
         self.trust = ssl.create_default_context(cafile=os.environ.get("CARGO_HTTP_CAINFO"))
+        # Of a version that says nothing its age is a sign: a year after the compiler's release nobody tried it any more.
+        self.cutoff = (FIRST_RELEASE + RELEASES * self.pin[1] + datetime.timedelta(days=365)).isoformat()
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     def config(self):
@@ -186,19 +190,48 @@ class Index(http.server.ThreadingHTTPServer):
         banned = self.banned.get((v["name"], line_of(v["vers"])))
         return not banned or numbers(v["vers"]) < banned
 
+    def suspect(self, v):
+        return not v.get("rust_version") and (v.get("pubtime") or "") > self.cutoff
+
+    def versions(self, name):
+        n = name.lower()
+        folder = {1: "1", 2: "2", 3: f"3/{n[0]}"}.get(len(n), f"{n[:2]}/{n[2:4]}")
+        return [json.loads(line) for line in self.upstream(f"/{folder}/{n}").splitlines() if line.strip()]
+
+    def suspects(self, graph):
+        """Does the graph hold one of which its line has a version that is none?"""
+        packages = [graph.packages[id] for id in graph.needed]
+        doubtful = [p for p in packages if (p["source"] or "").endswith("crates.io-index") and not p["rust_version"]]
+        try:
+            with concurrent.futures.ThreadPoolExecutor(8) as pool:
+                known = list(pool.map(self.versions, [p["name"] for p in doubtful]))
+        except (OSError, ValueError):  # then they are taken as they are
+            return False
+        return any(self.suspect(v) and any(line_of(o["vers"]) == line_of(v["vers"]) and self.good(o) for o in versions)
+                   for p, versions in zip(doubtful, known) for v in versions if v["vers"] == p["version"])
+
+    def good(self, v):
+        return self.fits(v) and not self.suspect(v) and not v.get("yanked") and "-" not in v["vers"]
+
     def fitting(self, text):
-        versions = [json.loads(line) for line in text.splitlines() if line.strip()]
-        lines = {line_of(v["vers"]) for v in versions if self.fits(v) and not v.get("yanked") and "-" not in v["vers"]}
-        kept = [v for v in versions if self.fits(v) or line_of(v["vers"]) not in lines]
+        """Of each line the good versions; if it has none those that may fit; else all."""
+        lines = {}
+        for line in text.splitlines():
+            if line.strip():
+                v = json.loads(line)
+                lines.setdefault(line_of(v["vers"]), []).append(v)
+        kept = []
+        for versions in lines.values():
+            good = [v for v in versions if self.good(v)]
+            fitting = [v for v in versions if self.fits(v) and not v.get("yanked")]
+            kept += good or fitting or versions
         return "".join(json.dumps(v) + "\n" for v in kept).encode()
 
     def ban(self, name, version):
         """This version and those after it; at each further turn twice as many before it."""
         key, turn = (name, line_of(version)), numbers(version)
         before = self.turns[key] = self.turns.get(key, 0) * 2 + 1 if key in self.banned else 0
-        n = name.lower()
-        folder = {1: "1", 2: "2", 3: f"3/{n[0]}"}.get(len(n), f"{n[:2]}/{n[2:4]}")
-        known = [json.loads(line) for line in self.upstream(f"/{folder}/{n}").splitlines() if line.strip()]
+        known = self.versions(name)
         older = sorted({numbers(v["vers"]) for v in known if line_of(v["vers"]) == key[1] and numbers(v["vers"]) < turn})
         self.banned[key] = older[max(0, len(older) - before)] if before and older else turn
 
@@ -231,9 +264,9 @@ def line_of(version):
     return (a,) if a else (0, b) if b else (0, 0, c)
 
 
-def find_older(job, cargo, graph):
+def find_older(job, cargo, graph, index):
     """Resolve again, from nothing, with an index that lacks what is too new. The graph, or None if nothing fits."""
-    index, lock = Index(job["pin"]), os.path.join(graph.root_folder, "Cargo.lock")
+    lock = os.path.join(graph.root_folder, "Cargo.lock")
     for _ in range(MAX_ROUNDS):
         try:
             os.unlink(lock)
@@ -252,35 +285,45 @@ def find_older(job, cargo, graph):
     return None
 
 
-def versions_of(graph):
-    return {(p["name"], line_of(p["version"])): p["version"] for p in graph.packages.values() if p["source"]}
+def changes(was, now):
+    """(name, before, now) of what both graphs hold in other versions."""
+    def versions(graph):
+        found = {}
+        for p in graph.packages.values():
+            found.setdefault(p["name"], set()).add(p["version"])
+        return {name: sorted(v, key=numbers) for name, v in found.items()}
+
+    a, b = versions(was), versions(now)
+    return [(name, " and ".join(a[name]), " and ".join(b[name])) for name in sorted(b) if a.get(name, b[name]) != b[name]]
 
 
 def check_age(job, cargo, graph):
     """Raises TooNew, or gives the graph, and a warning's text where older versions than the newest were taken."""
     pin, lock = job["pin"], os.path.join(graph.root_folder, "Cargo.lock")
     found = graph.too_new(pin)
-    if not found:
+    index = Index(pin) if job["network"] else None
+    doubts = not found and index and not job["uploaded"] and index.suspects(graph)
+    if not found and not doubts:
         return graph, []
     own = [f for f in found if graph.packages[f[0]]["source"] is None]
     if own:
         say(graph, own, pin, "bad_source", "make it build with that compiler, or choose a profile with a newer one")
     with open(lock, "rb") as f:
         saved = f.read()
-    older = find_older(job, cargo, graph) if job["network"] else None
+    older = find_older(job, cargo, graph, index) if index else None
     if not older:
         replace(lock, saved)
+        if doubts:
+            return graph, []
         say(graph, found, pin, "dependency", f"ask for an older version of {graph.packages[found[0][0]]['name']}, or of what "
             "needs it, in Cargo.toml" + ("" if job["network"] else ", and vendor that"))
-    now, was = versions_of(older), versions_of(graph)
-    changed = [(name, was[name, line], now[name, line]) for name, line in sorted(now)
-               if was.get((name, line), now[name, line]) != now[name, line]]
+    changed = changes(graph, older)
     if job["uploaded"]:
         replace(lock, saved)
         say(graph, found, pin, "dependency", "older versions fit: "
             + "; ".join(f"cargo update -p {n} --precise {to}" for n, _, to in changed[:4]))
     taken = ", ".join(f"{n} {to} instead of {had}" for n, had, to in changed[:8])
-    return older, [f"older versions were taken, for Rust {pin}: {taken}" + (", ..." if len(changed) > 8 else "")]
+    return older, [f"older versions were taken, for Rust {pin}: {taken}" + (", ..." if len(changed) > 8 else "")] if changed else []
 
 
 def say(graph, found, pin, kind, hint):
