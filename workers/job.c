@@ -336,7 +336,7 @@ static int fetch(struct attempt *a, struct err *err)
         return 0;
     if (old) {
         old_args = old_job(a->profile, &a->plan, a->image.pinned, locked, a->lock_hash[0] != '\0');
-        const char *const script[] = {"python3", "-IB", "/bloomery/steps/old.py", old_args};
+        const char *const script[] = {"python3", "-EsB", "/bloomery/steps/old.py", old_args};
         memcpy(command, script, sizeof script);
     } else if (features) {
         command[1] = "metadata"; /* fetches too, what these features bring included */
