@@ -32,6 +32,15 @@ static void test_compile(void **state)
            "unstable features");
 }
 
+/* rustc 1.48: in a dependency that was fetched for an old compiler. */
+static void test_old(void **state)
+{
+    expect(state, "static", "old-dep.log", ERR_DEPENDENCY,
+           "error[E0599]: no method named `as_chunks` found for array `[{integer}; 2]` in the current scope "
+           "(dep-1.2.3/src/lib.rs:1:51)",
+           "too new for the profile's compiler");
+}
+
 static void test_link(void **state)
 {
     expect(state, "web", "link.log", ERR_LINK, "linking failed: undefined reference to `missing_one' (and 1 more)",
