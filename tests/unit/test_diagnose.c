@@ -195,9 +195,9 @@ static void test_long(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_compile),   cmocka_unit_test(test_link), cmocka_unit_test(test_script),
-        cmocka_unit_test(test_cargo),     cmocka_unit_test(test_odd),  cmocka_unit_test(test_long),
-        cmocka_unit_test(test_link_step),
+        cmocka_unit_test(test_compile), cmocka_unit_test(test_old),       cmocka_unit_test(test_link),
+        cmocka_unit_test(test_script),  cmocka_unit_test(test_cargo),     cmocka_unit_test(test_odd),
+        cmocka_unit_test(test_long),    cmocka_unit_test(test_link_step),
     };
 
     return cmocka_run_group_tests_name("diagnose", tests, kit_setup, kit_teardown);
