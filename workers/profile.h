@@ -14,10 +14,10 @@
 
 struct profile {
     const char *name, *title, *target, *toolchain;
-    char *dir;            /* absolute path of its folder */
-    cJSON *json;          /* the whole file, as it was when it was read */
+    char *dir;                         /* absolute path of its folder */
+    cJSON *json;                       /* the whole file, as it was when it was read */
     char json_sha256[SHA256_HEX_SIZE]; /* of its bytes then; "": not read from a file */
-    struct limits limits; /* the server's, with the profile's overrides */
+    struct limits limits;              /* the server's, with the profile's overrides */
 };
 
 struct profiles; /* a set, reference-counted */

@@ -35,7 +35,7 @@ SOURCE, HOME = "/work/src", "/work/cargo"
 VENDOR, RESOLVED = f"{HOME}/vendor", f"{HOME}/resolved"
 MODERN = "/opt/bloomery/resolver/bin"
 HOST = "x86_64-unknown-linux-gnu"
-REGISTRY = "https://index.crates.io"
+REGISTRY = os.environ.get("BLOOMERY_INDEX", "https://index.crates.io").rstrip("/")
 MAX_INDEX = 64 << 20  # bytes of one crate's entry
 FIRST_RELEASE, RELEASES = datetime.date(2015, 5, 15), datetime.timedelta(weeks=6)  # of Rust: 1.0, and every next
 MAX_ROUNDS = 12  # resolutions that are tried to find older versions of dependencies
@@ -58,8 +58,10 @@ class TooNew(Exception):
 class Cargo:
     def __init__(self, job):
         # Not the build's own flags: they are for the old compiler. What --cfg says decides about dependencies, too.
-        kept = ("HOME", "TMPDIR", "LANG", "CARGO_HOME", "CARGO_NET_OFFLINE", "CARGO_HTTP_CAINFO", "CARGO_TERM_COLOR")
+        kept = ("HOME", "TMPDIR", "LANG", "CARGO_HOME", "CARGO_NET_OFFLINE", "CARGO_HTTP_CAINFO", "CARGO_TERM_COLOR",
+                "http_proxy", "https_proxy", "no_proxy")
         self.env = {k: v for k, v in os.environ.items() if k in kept}
+        self.env["no_proxy"] = ",".join(filter(None, [self.env.get("no_proxy"), "127.0.0.1"]))  # our own index
         cfgs = [f for f in os.environ.get("RUSTFLAGS", "").split() if f.startswith("--cfg=")]
         shim = "/work/tmp/rustc-of-the-pin"
         with open(shim, "w", encoding="utf-8") as f:
