@@ -49,6 +49,7 @@ static int link_one(struct attempt *a, const struct plan_output *out, const char
     strs_printf(&env, "BLOOMERY_INPUT=/work/target/%s", out->file);
     strs_printf(&env, "BLOOMERY_OUTPUT=/work/out/%s", out->linked);
     strs_printf(&env, "BLOOMERY_NAME=%.*s", (int)out->stem, out->name);
+    strs_printf(&env, "BLOOMERY_LIB=%s", out->lib);
     if (a->has_kit)
         strs_printf(&env, "BLOOMERY_KIT=%s", KIT_DIR);
     if (a->has_kit && a->kit.link)

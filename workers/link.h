@@ -9,6 +9,7 @@
  *     BLOOMERY_INPUT     what cargo wrote, in /work/target       BLOOMERY_OUTPUT    what is to be made, in /work/out
  *     BLOOMERY_NAME      the target's name                       BLOOMERY_KIT       /opt/bloomery/kit, if one is installed
  *     BLOOMERY_KIT_LINK  the kit's link entry point, if it has one
+ *     BLOOMERY_LIB       the name with underscores
  */
 #pragma once
 

@@ -22,10 +22,16 @@ static struct checked check_with(void **state, const char *profile, const char *
     AUTO(json) cJSON *json = kit ? kit_quoted(kit) : NULL;
     struct kit installed = {.json = json, .name = "k", .version = "7"};
     char *exports[] = {(char *)(uintptr_t) export, NULL};
-    struct plan plan = {.exports = exports};
+    const struct profile *p = kit_profile(state, profile);
+    const struct contract what = {.profile = p,
+                                  .kind = json_str(json_obj(p->json, "artifact"), "kind", ""),
+                                  .rules = json_obj(p->json, "contract"),
+                                  .facts = metadata,
+                                  .exports = exports,
+                                  .kit = kit ? &installed : NULL};
     struct checked c = {.err = ERR_INIT};
 
-    c.r = contract_check(kit_profile(state, profile), &plan, kit ? &installed : NULL, metadata, &c.contract, &c.err);
+    c.r = contract_check(&what, &c.contract, &c.err);
     assert_int_equal(c.err.kind, c.r ? ERR_CONTRACT : ERR_NONE);
     return c;
 }
