@@ -147,7 +147,8 @@ static int check_one(struct attempt *a, const struct check_file *files, size_t c
 {
     const struct check_file *f = &files[i];
     struct artifact *art = &a->result.artifacts[i];
-    const cJSON *rules = json_obj(f->side ? f->side : a->profile->json, "contract");
+    AUTO(json) cJSON *of_primary = settings_contract(a->profile, a->job->options);
+    const cJSON *rules = f->side ? json_obj(f->side, "contract") : of_primary;
     const char *list = json_str(rules, "exports_listed", NULL);
     AUTO(json) cJSON *listed = list ? read_listed(a, files, count, f->output, list) : NULL;
     int r;

@@ -294,6 +294,26 @@ static void rule_exports_function(struct checking *c)
                "lib makes public; or build a bin with bin=NAME");
 }
 
+/* False: it has another limit than the rule wants, which is recorded. */
+static bool memory_pages(struct checking *c, const cJSON *memory, const cJSON *rule, const char *wanted,
+                         const char *fact)
+{
+    int64_t want = json_int(rule, wanted, -1), has = json_int(memory, fact, -1);
+
+    if (want < 0 || want == has)
+        return true;
+    if (!memory || !cJSON_HasObjectItem(memory, fact))
+        no_fact(c, "memory", "the memory's size");
+    else if (has < 0)
+        record(c, "memory", false, mem_printf("its memory has no maximum, not %lld pages", (long long)want), NULL);
+    else
+        record(c, "memory", false,
+               mem_printf("its memory's %s is %lld pages, not %lld", fact[1] == 'i' ? "minimum" : "maximum",
+                          (long long)has, (long long)want),
+               NULL);
+    return false;
+}
+
 static void rule_memory(struct checking *c, const cJSON *rule)
 {
     static const char *const sides[] = {"exported", "imported"};
@@ -316,6 +336,9 @@ static void rule_memory(struct checking *c, const cJSON *rule)
         if (is != cJSON_IsTrue(wanted))
             return record(c, "memory", false, mem_printf("its memory is %s%s", is ? "" : "not ", sides[i]), NULL);
     }
+    if (!memory_pages(c, memories->child, rule, "min_pages", "min") ||
+        !memory_pages(c, memories->child, rule, "max_pages", "max"))
+        return;
     record(c, "memory", true, mem_strdup("its memory is where the host looks for it"), NULL);
 }
 
@@ -463,6 +486,29 @@ static void rule_machine(struct checking *c, const char *wanted)
            NULL);
 }
 
+/* Code that unwinds raises exceptions; of what only prints a backtrace and aborts, other parts of the unwinder are left. */
+static void rule_panic(struct checking *c)
+{
+    const cJSON *undefined = json_arr(c->facts, "undefined"), *v;
+    bool any = false, raises = false;
+
+    if (!undefined)
+        return no_fact(c, "panic", "undefined symbols");
+    if (json_bool(c->facts, "truncated", false))
+        return record(c, "panic", false, mem_strdup("it has too many symbols to look at all of them"), NULL);
+    cJSON_ArrayForEach(v, undefined)
+    {
+        const char *name = cJSON_IsString(v) ? v->valuestring : "";
+        any |= strncmp(name, "_Unwind_", 8) == 0;
+        raises |= strcmp(name, "_Unwind_RaiseException") == 0;
+    }
+    if (any && !raises)
+        return record(c, "panic", false,
+                      mem_strdup("panics abort the process: it never raises an exception (_Unwind_RaiseException)"),
+                      NULL);
+    record(c, "panic", true, mem_strdup(any ? "panics unwind" : "it takes nothing of the host's unwinder"), NULL);
+}
+
 /* Exactly what is listed, neither less nor more. */
 static void rule_exports_listed(struct checking *c)
 {
@@ -553,6 +599,8 @@ static void check_rule(struct checking *c, const char *name, const cJSON *rule)
         rule_soname(c, rule->valuestring);
     else if (strcmp(name, "libc_floor") == 0)
         rule_libc_floor(c, rule->valuestring);
+    else if (strcmp(name, "panic") == 0)
+        rule_panic(c);
     else if (strcmp(name, "exports_listed") == 0)
         rule_exports_listed(c);
 }

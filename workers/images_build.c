@@ -34,6 +34,7 @@ struct making {
     bool fresh;
     struct strs *made;        /* repo@inputs that this run has made: once is enough, also for --fresh */
     struct strs *unavailable; /* inputs of toolchains that could not be had */
+    struct strs *untried;     /* a line for each profile whose trials will be skipped */
     char maker[13];           /* two makers do not meet, whatever they make */
     char from[160];           /* the name of the part's parent */
     char origin[16];          /* where a toolchain really came from */
@@ -645,6 +646,10 @@ static int build_parts(struct making *m, bool only_trial, struct err *err)
         if (strs_has(m->unavailable, p->inputs))
             return ELSEWHERE;
         int r = ensure(m, p, tags[i], err);
+        if (r < 0 && p == parts->trial && json_bool(json_obj(m->profile->json, "trial"), "optional", false)) {
+            strs_printf(m->untried, "profile %s: its trials will be skipped: %s", m->profile->name, err->msg);
+            r = 0;
+        }
         if (r == ELSEWHERE)
             strs_printf(m->unavailable, "%s", p->inputs);
         if (r != 0)
@@ -725,8 +730,9 @@ static int remove_strays(const struct making *m, struct err *err)
 int images_build(struct engine *e, const struct images_config *cfg, const struct profiles *profiles,
                  const char *profile, bool fresh, struct err *err)
 {
-    AUTO(strs) struct strs made = {0}, unavailable = {0};
-    struct making m = {.e = e, .cfg = cfg, .fresh = fresh, .made = &made, .unavailable = &unavailable};
+    AUTO(strs) struct strs made = {0}, unavailable = {0}, untried = {0};
+    struct making m = {
+        .e = e, .cfg = cfg, .fresh = fresh, .made = &made, .unavailable = &unavailable, .untried = &untried};
     struct engine_info info;
 
     if (profile && !profiles_find(profiles, profile)) {
@@ -747,5 +753,7 @@ int images_build(struct engine *e, const struct images_config *cfg, const struct
         if ((!profile || strcmp(profile, m.profile->name) == 0) && build_profile(&m, err) < 0)
             return -1;
     }
+    for (size_t i = 0; i < untried.count; i++)
+        fprintf(stderr, "==> %s\n", untried.p[i]);
     return 0;
 }

@@ -71,17 +71,23 @@ static const struct field contract_fields[] = {
     {"soname", FIELD_TEXT, false},
     {"libc_floor", FIELD_TEXT, false},
     {"exports_listed", FIELD_TEXT, false},
+    {"panic", FIELD_TEXT, false},
 };
 
-static const struct field memory_fields[] = {{"exported", FIELD_BOOL, false}, {"imported", FIELD_BOOL, false}};
+static const struct field memory_fields[] = {{"exported", FIELD_BOOL, false},
+                                             {"imported", FIELD_BOOL, false},
+                                             {"min_pages", FIELD_NUMBER, false},
+                                             {"max_pages", FIELD_NUMBER, false}};
 
 static const struct field trial_fields[] = {
     {"host", FIELD_TEXT, true},       {"image", FIELD_TEXT, true},        {"command", FIELD_TEXTS, true},
     {"seconds", FIELD_NUMBER, false}, {"tmp_bytes", FIELD_NUMBER, false}, {"optional", FIELD_BOOL, false},
 };
 
-static const struct field sets_fields[] = {
-    {"rustflags", FIELD_TEXTS, false}, {"env", FIELD_TEXT_MAP, false}, {"cargo_profile", FIELD_OBJECT, false}};
+static const struct field sets_fields[] = {{"rustflags", FIELD_TEXTS, false},
+                                           {"env", FIELD_TEXT_MAP, false},
+                                           {"cargo_profile", FIELD_OBJECT, false},
+                                           {"contract", FIELD_OBJECT, false}};
 
 static const struct field hint_fields[] = {{"match", FIELD_TEXT, true}, {"hint", FIELD_TEXT, true}};
 
@@ -451,6 +457,8 @@ static int check_text_rules(const cJSON *json, const char *where, const cJSON *c
         return err_set(err, ERR_BAD_REQUEST, "%ssoname must be a file name with {name} or {lib}", where);
     if (json_str(c, "machine", NULL) && !word_ok(json_str(c, "machine", "")))
         return err_set(err, ERR_BAD_REQUEST, "%smachine must be a word such as x86_64", where);
+    if (json_str(c, "panic", NULL) && strcmp(json_str(c, "panic", ""), "unwind") != 0)
+        return err_set(err, ERR_BAD_REQUEST, "%spanic must be unwind", where);
     if (listed && !names_text(json, listed))
         return err_set(err, ERR_BAD_REQUEST, "%sexports_listed must be the file of a text among link.sides", where);
     return 0;
@@ -488,22 +496,33 @@ static int check_rules(const cJSON *json, const char *where, const cJSON *c, con
     return fields_check(json_obj(c, "memory"), memory, memory_fields, COUNT(memory_fields), err);
 }
 
-static int check_contract(const cJSON *json, struct err *err)
-{
-    const cJSON *c = json_obj(json, "contract");
-
-    if (fields_check(c, "contract.", contract_fields, COUNT(contract_fields), err) < 0)
-        return -1;
-    return check_rules(json, "contract.", c, json_str(json_obj(json, "artifact"), "kind", ""), err);
-}
-
-static int check_fields_of_side(const cJSON *rules, struct err *err)
+/* Rules without a host of their own are the profile's host's. `where` ends in a dot. */
+static int check_more_rules(const cJSON *json, const char *where, const cJSON *rules, const char *kind, struct err *err)
 {
     struct field fields[COUNT(contract_fields)];
 
     memcpy(fields, contract_fields, sizeof fields);
     fields[0].required = false;
-    return fields_check(rules, "link.sides.contract.", fields, COUNT(fields), err);
+    if (fields_check(rules, where, fields, COUNT(fields), err) < 0)
+        return -1;
+    return check_rules(json, where, rules, kind, err);
+}
+
+static int check_contract(const cJSON *json, struct err *err)
+{
+    const cJSON *c = json_obj(json, "contract"), *option, *value;
+    const char *kind = json_str(json_obj(json, "artifact"), "kind", "");
+
+    if (fields_check(c, "contract.", contract_fields, COUNT(contract_fields), err) < 0 ||
+        check_rules(json, "contract.", c, kind, err) < 0)
+        return -1;
+    cJSON_ArrayForEach(option, json_obj(json, "options")) cJSON_ArrayForEach(value, json_obj(option, "sets"))
+    {
+        AUTO(char_p) char *where = mem_printf("options.%s.sets.%s.contract.", option->string, value->string);
+        if (check_more_rules(json, where, json_obj(value, "contract"), kind, err) < 0)
+            return -1;
+    }
+    return 0;
 }
 
 /* What the link step writes beside its output. */
@@ -521,7 +540,8 @@ static int check_sides(const cJSON *json, struct err *err)
         bool again = strcmp(file, json_str(json_obj(json, "link"), "output", "")) == 0;
         if (fields_check(v, "link.sides.", side_fields, COUNT(side_fields), err) < 0)
             return -1;
-        if (!pattern_ok(file))
+        /* A lib is one output of a job; bins may be several, and each has its sides. */
+        if (!pattern_ok(file) && (!word_ok(file) || json_str(json_obj(json, "outputs"), "bin", NULL)))
             return err_set(err, ERR_BAD_REQUEST, "link.sides.file must be a file name with {name} or {lib}");
         for (before = sides->child; before != v; before = before->next)
             again |= strcmp(json_str(before, "file", ""), file) == 0;
@@ -529,8 +549,7 @@ static int check_sides(const cJSON *json, struct err *err)
             return err_set(err, ERR_BAD_REQUEST, "link.sides.file: %s is there twice", file);
         if (!one_of(json_str(v, "kind", ""), kinds, COUNT(kinds)))
             return err_set(err, ERR_BAD_REQUEST, "link.sides.kind must be json, text, tar, elf, ar or wasm");
-        if (check_fields_of_side(rules, err) < 0 ||
-            check_rules(json, "link.sides.contract.", rules, json_str(v, "kind", ""), err) < 0)
+        if (check_more_rules(json, "link.sides.contract.", rules, json_str(v, "kind", ""), err) < 0)
             return -1;
     }
     return 0;

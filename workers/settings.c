@@ -99,6 +99,11 @@ cJSON *settings_cargo_profile(const struct profile *p, const cJSON *options)
     return merged(p, options, "cargo_profile");
 }
 
+cJSON *settings_contract(const struct profile *p, const cJSON *options)
+{
+    return merged(p, options, "contract");
+}
+
 /* "abort", "true", "16": as cargo reads it from a variable. The caller owns it. */
 static char *plain_text(const cJSON *v)
 {

@@ -23,7 +23,10 @@ cJSON *settings_env(const struct profile *p, const cJSON *options);
 /* What the host decides of the cargo profile, {"panic":"abort",...}; empty: nothing. The caller owns it. */
 cJSON *settings_cargo_profile(const struct profile *p, const cJSON *options);
 
-/* The same as cargo's variables, CARGO_PROFILE_RELEASE_PANIC=abort. debug: the caller wants full debug information, which
+/* The rules of the host contract. The caller owns it. */
+cJSON *settings_contract(const struct profile *p, const cJSON *options);
+
+/* The cargo profile as cargo's variables, CARGO_PROFILE_RELEASE_PANIC=abort. debug: the caller wants full debug information, which
  * goes before `debug` and `strip`. */
 void settings_cargo_env(const cJSON *settings, const char *cargo_profile, bool debug, struct strs *env);
 
