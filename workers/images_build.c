@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #define FACTS_MAX 4096
+#define AUTHORITIES_MAX (16 << 20)
 
 /* This origin cannot give it: the next alternative may be tried. */
 enum { ELSEWHERE = 1 };
@@ -299,6 +300,19 @@ static bool from_archives(const struct part *p)
     return p->kind == PART_TOOLCHAIN && strcmp(json_str(p->origin, "origin", ""), "dist") == 0;
 }
 
+/* ca.pem, for a host of trials that comes from a registry: the authorities that this server trusts. No part of the digest:
+ * what is downloaded is held to hashes of its own. */
+static int put_authorities(const struct images_config *cfg, struct tar_writer *w, struct err *err)
+{
+    AUTO(buf) struct buf text = {0};
+
+    if (!cfg->ca_bundle[0])
+        return 0;
+    if (fs_read(cfg->ca_bundle, AUTHORITIES_MAX, &text, err) < 0)
+        return err_wrap(err, "ca_bundle");
+    return tar_put_bytes(w, "ca.pem", 0644, text.p ? text.p : "", text.len, err);
+}
+
 /* What the Engine builds a part from: a descriptor at its start, which the caller closes, or -1. */
 static int make_context(struct making *m, const struct part *p, const char *keep_dir, struct err *err)
 {
@@ -308,6 +322,8 @@ static int make_context(struct making *m, const struct part *p, const char *keep
     if (out < 0 || tar_writer_open(out, TAR_PLAIN, &w, err) < 0)
         return -1;
     int r = parts_context(m->parts, p, w, err);
+    if (r == 0 && p->kind == PART_TRIAL && p->dir)
+        r = put_authorities(m->cfg, w, err);
     if (r == 0 && from_archives(p)) {
         struct dist d = dist_of(m, m->origin, keep_dir);
         on_line("taking the archives apart");
