@@ -30,8 +30,9 @@ if [ "${2:-}" = profiles ]; then
     manifest=$(cargo locate-project --workspace --message-format plain --manifest-path "/work/src/${1:-Cargo.toml}" 2>/dev/null)
 fi
 if [ -f "$manifest" ]; then
-    awk '/^[ \t]*\[/ { any = 1; on = /^[ \t]*\[[ \t]*profile[ \t]*[].]/ } on || (!any && /^[ \t]*profile[ \t]*[.=]/)' \
-        "$manifest" >/work/tmp/profiles.toml
+    awk '!text && /^[ \t]*\[/ { any = 1; on = /^[ \t]*\[[ \t]*profile[ \t]*[].]/ }
+        !text && (on || (!any && /^[ \t]*profile[ \t]*[.=]/))
+        gsub(/\047\047\047|"""/, "&") % 2 { text = !text }' "$manifest" >/work/tmp/profiles.toml
     cd /work/tmp && RUSTC_BOOTSTRAP=1 cargo -Zunstable-options config get --format json --config /work/tmp/profiles.toml \
         profile >/work/tmp/profiles.json 2>/dev/null && cat /work/tmp/profiles.json || echo null
     rm -f /work/tmp/profiles.toml /work/tmp/profiles.json
