@@ -761,6 +761,7 @@ int images_build(struct engine *e, const struct images_config *cfg, const struct
     if (got < 0)
         return -1;
     AUTO(fd) int lock = got;
+    (void)lock; /* held to the end; clang does not see that */
     images_maker(cfg->state_dir, m.maker);
     if (remove_strays(&m, err) < 0)
         return -1;

@@ -210,6 +210,9 @@ static int check_package(const struct making *m, struct err *err)
 
     if (strncmp(manifest, ROOT, strlen(ROOT)) != 0 || strstr(manifest, "/../") || strlen(manifest) > 2048)
         return err_set(err, ERR_BAD_SOURCE, "the package's manifest is not inside the tarball");
+    for (const char *c = manifest; *c; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            return err_set(err, ERR_BAD_SOURCE, "the path of the package's manifest has a control character in it");
     if (!plan_name_ok(name_of(m->package)) || !plan_name_ok(json_str(m->package, "version", "")))
         return err_set(err, ERR_BAD_SOURCE, "the package has no usable name and version");
     cJSON_ArrayForEach(t, json_arr(m->package, "targets")) if ((is_bin(t) || is_lib(t)) && !plan_name_ok(name_of(t)))
