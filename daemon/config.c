@@ -55,6 +55,7 @@ static const struct setting settings[] = {
     TEXT(dist_server, "https://static.rust-lang.org", "the Rust project's dist server; none: it is not asked"),
     TEXT(dist_mirror, "", "folder or URL of a mirror of it: what holds dist/"),
     TEXT(debian_mirror, "http://deb.debian.org", "what holds debian/ and debian-security/"),
+    TEXT(crates_mirror, "", "sparse registry that jobs fetch from in place of crates.io: sparse+https://..."),
     TEXT(ca_bundle, "/etc/ssl/certs/ca-certificates.crt if it is there",
          "PEM file of the authorities that downloads trust"),
     TEXT(work_mode, "auto", "how a work folder's size is held: auto, ext4, tmpfs or plain"),
@@ -306,6 +307,7 @@ static struct config *defaults(char *const *environment)
     c->dist_server = mem_strdup("https://static.rust-lang.org");
     c->dist_mirror = mem_strdup("");
     c->debian_mirror = mem_strdup("http://deb.debian.org");
+    c->crates_mirror = mem_strdup("");
     c->ca_bundle =
         mem_strdup(exists("/etc/ssl/certs", "ca-certificates.crt") ? "/etc/ssl/certs/ca-certificates.crt" : "");
     c->work_mode = mem_strdup("auto");
@@ -313,6 +315,17 @@ static struct config *defaults(char *const *environment)
     c->log_level = mem_strdup("info");
     free(real);
     return c;
+}
+
+/* What cargo takes for a sparse registry, and what can stand between quotes in its configuration. */
+static bool is_registry(const char *s)
+{
+    if (strncmp(s, "sparse+https://", 15) != 0 && strncmp(s, "sparse+http://", 14) != 0)
+        return false;
+    for (; *s; s++)
+        if (!isgraph((unsigned char)*s) || *s == '"' || *s == '\\')
+            return false;
+    return true;
 }
 
 static int check(const struct config *c, struct err *err)
@@ -339,6 +352,10 @@ static int check(const struct config *c, struct err *err)
                            w);
         w += n;
     }
+    if (c->crates_mirror[0] && !is_registry(c->crates_mirror))
+        return err_set(err, ERR_BAD_REQUEST,
+                       "crates_mirror is sparse+https://HOST/PATH/ or sparse+http://..., not '%.200s'",
+                       c->crates_mirror);
     if (!c->debian_mirror[0])
         return err_set(err, ERR_BAD_REQUEST, "debian_mirror names no mirror: every image is made of Debian's packages");
     if (c->limits.max_connections < 10 || c->limits.max_queue < 1 || c->limits.max_attempts < 1 ||

@@ -26,6 +26,7 @@ struct config {
     char *dist_server;
     char *dist_mirror;
     char *debian_mirror;
+    char *crates_mirror;
     char *ca_bundle;
     char *work_mode;
     char *log_level;

@@ -204,6 +204,7 @@ static int start_pool(struct server *s, struct err *err)
                             .share_dir = app->share_dir,
                             .images = &s->images,
                             .ca_bundle = c->ca_bundle[0] ? c->ca_bundle : NULL,
+                            .crates_mirror = c->crates_mirror[0] ? c->crates_mirror : NULL,
                             .work_mode = c->work_mode,
                             .instance = instance,
                             .slots = (int)c->slots,
@@ -424,6 +425,17 @@ static int start(struct server *s, struct err *err)
                       err);
 }
 
+static void stop_handle(uv_handle_t *h, void *arg)
+{
+    (void)arg;
+    if (h->type == UV_TIMER)
+        uv_timer_stop((uv_timer_t *)h);
+    else if (h->type == UV_POLL)
+        uv_poll_stop((uv_poll_t *)h);
+    else if (h->type == UV_SIGNAL)
+        uv_signal_stop((uv_signal_t *)h);
+}
+
 static void stop(struct server *s)
 {
     struct app *app = &s->app;
@@ -436,6 +448,8 @@ static void stop(struct server *s)
     while ((app->http && http_busy(app->http)) || s->house_busy)
         uv_run(&s->loop, UV_RUN_ONCE);
     http_stop(app->http);
+    /* The loop turns once more while followers are freed: nothing on it may ask the pool then. */
+    uv_walk(&s->loop, stop_handle, NULL);
     pool_free(app->pool);
     follow_free_all(app->follow);
     uploads_free(app->uploads);

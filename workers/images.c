@@ -370,7 +370,7 @@ int images_remove(struct engine *e, const struct images_config *cfg, const struc
     if (got < 0)
         return got == -2 ? 1 : -1;
     AUTO(fd) int lock = got;
-    (void)lock; /* held to the end; clang does not see that */
+    (void)lock; /* held to the end of this */
     if (images_all(e, &all, err) < 0 || (which == IMAGES_UNNEEDED && mark_needed(cfg, profiles, all, &needed, err) < 0))
         return -1;
     images_maker(cfg->state_dir, maker);

@@ -295,6 +295,19 @@ static int fetch_archives(struct making *m, const struct part *p, const char *ke
     return r;
 }
 
+/* A toolchain's image is there: its archives, and what another origin left half-fetched, are not needed any more. */
+static void forget_archives(const struct making *m, const cJSON *pin, const char *keep_dir)
+{
+    struct dist d = dist_of(m, "dist", keep_dir);
+    const cJSON *origin;
+
+    cJSON_ArrayForEach(origin, json_arr(pin, "origins"))
+    {
+        if (strcmp(json_str(origin, "origin", ""), "dist") == 0)
+            dist_forget(&d, origin);
+    }
+}
+
 static bool from_archives(const struct part *p)
 {
     return p->kind == PART_TOOLCHAIN && strcmp(json_str(p->origin, "origin", ""), "dist") == 0;
@@ -543,10 +556,8 @@ static int make_bare(struct making *m, const struct part *p, const char *unfinis
     add_args(m, p, &args);
     if (build(m, context, unfinished, &none, &args, err) < 0)
         return saw("E: the mirror has no suite") ? ELSEWHERE : -1;
-    if (from_archives(p)) {
-        struct dist d = dist_of(m, m->origin, keep_dir);
-        dist_forget(&d, p->origin);
-    }
+    if (p->kind == PART_TOOLCHAIN)
+        forget_archives(m, p->pin, keep_dir);
     return 0;
 }
 
@@ -761,7 +772,7 @@ int images_build(struct engine *e, const struct images_config *cfg, const struct
     if (got < 0)
         return -1;
     AUTO(fd) int lock = got;
-    (void)lock; /* held to the end; clang does not see that */
+    (void)lock; /* held to the end of this */
     images_maker(cfg->state_dir, m.maker);
     if (remove_strays(&m, err) < 0)
         return -1;

@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -159,16 +160,24 @@ static int begin(struct attempt *a, struct err *err)
 /* --- 2. what it is and what will be built; its dependencies --- */
 
 /* Cargo's own configuration, written by us, where nothing of the project's has run yet. */
-static int write_config(struct attempt *a, const char *toml, struct err *err)
+static int write_config(struct attempt *a, const struct cargo_config *kept, struct err *err)
 {
     AUTO(fd) int root = work_open(&a->work, err);
+    AUTO(buf) struct buf toml = {0};
+
+    buf_puts(&toml, kept->toml ? kept->toml : "");
+    if (a->cfg->crates_mirror && !kept->replaces_registry)
+        buf_printf(&toml,
+                   "\n[source.crates-io]\nreplace-with = \"bloomery-mirror\"\n\n[source.bloomery-mirror]\n"
+                   "registry = \"%s\"\n",
+                   a->cfg->crates_mirror);
 
     if (root < 0)
         return -1;
     int fd = fs_open_beneath(root, "cargo/config.toml", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     if (fd < 0)
         return err_sys(err, ERR_INTERNAL, -fd, "cannot write cargo's configuration");
-    int r = fs_write_all(fd, toml, strlen(toml), err);
+    int r = fs_write_all(fd, toml.p ? toml.p : "", toml.len, err);
     mem_close(fd);
     return r;
 }
@@ -255,7 +264,7 @@ static int read_prepared(struct attempt *a, const struct buf *out, struct err *e
     if (r == 0) {
         warn_all(a, a->plan.warnings);
         warn_overridden(a, manifest);
-        r = write_config(a, kept.toml ? kept.toml : "", err);
+        r = write_config(a, &kept, err);
     }
     cargo_config_clear(&kept);
     return r;
@@ -292,20 +301,21 @@ static int prepare(struct attempt *a, struct err *err)
     return tell(a, &known, err);
 }
 
-/* The build's environment with the network switched on for cargo. The caller frees the list, not the strings. */
-static const char **fetch_env(const struct plan *plan)
+/* The build's environment with the network switched on for cargo: through this machine's proxies, to its mirror. */
+static void fetch_env(const struct attempt *a, struct strs *env)
 {
+    static const char *const proxies[] = {"http_proxy", "https_proxy", "no_proxy"};
     static const char offline[] = "CARGO_NET_OFFLINE=";
-    size_t n = 0, kept = 0;
 
-    while (plan->env[n])
-        n++;
-    const char **env = mem_alloc((n + 2) * sizeof *env);
-    for (size_t i = 0; i < n; i++)
-        if (strncmp(plan->env[i], offline, sizeof offline - 1) != 0)
-            env[kept++] = plan->env[i];
-    env[kept] = "CARGO_HTTP_CAINFO=/etc/ssl/certs/ca-certificates.crt";
-    return env;
+    for (char *const *e = a->plan.env; *e; e++)
+        if (strncmp(*e, offline, sizeof offline - 1) != 0)
+            strs_printf(env, "%s", *e);
+    strs_printf(env, "CARGO_HTTP_CAINFO=/etc/ssl/certs/ca-certificates.crt");
+    for (size_t i = 0; i < COUNT(proxies); i++)
+        if (getenv(proxies[i]))
+            strs_printf(env, "%s=%s", proxies[i], getenv(proxies[i]));
+    if (a->cfg->crates_mirror)
+        strs_printf(env, "BLOOMERY_INDEX=%s", a->cfg->crates_mirror + strlen("sparse+"));
 }
 
 /* The features of the form dependency/feature as a flag, NULL if there are none: cargo fetch, which resolves for all
@@ -332,6 +342,7 @@ static int fetch(struct attempt *a, struct err *err)
     const char *command[] = {"cargo", "fetch", "--manifest-path", a->plan.manifest, NULL, NULL, NULL, NULL};
     AUTO(char_p) char *features = foreign_features(a), *old_args = NULL;
     AUTO(char_p) char *steps = mem_printf("%s/workers/steps", a->cfg->share_dir);
+    AUTO(strs) struct strs env = {0};
     AUTO(buf) struct buf out = {0};
     size_t n = 4;
     struct engine_mount mounts[] = {
@@ -353,7 +364,7 @@ static int fetch(struct attempt *a, struct err *err)
         return 0;
     if (old) {
         old_args = old_job(a->profile, &a->plan, a->image.pinned, locked, a->lock_hash[0] != '\0');
-        const char *const script[] = {"python3", "-IB", "/bloomery/steps/old.py", old_args};
+        const char *const script[] = {"python3", "-EsB", "/bloomery/steps/old.py", old_args};
         memcpy(command, script, sizeof script);
     } else if (features) {
         command[1] = "metadata"; /* fetches too, what these features bring included */
@@ -368,10 +379,9 @@ static int fetch(struct attempt *a, struct err *err)
     }
     joblog_say(a->log, a->plan.needs_fetch ? "fetching dependencies" : "making the crate readable for an old cargo");
     int64_t from = joblog_size(a->log);
-    const char **env = fetch_env(&a->plan);
-    step.env = a->plan.needs_fetch ? env : (const char *const *)a->plan.env;
+    fetch_env(a, &env);
+    step.env = (const char *const *)(a->plan.needs_fetch ? env.p : a->plan.env);
     int r = a->plan.needs_fetch ? step_run(a, &step, &spec, &res, err) : step_exec(a, &step, &res, err);
-    mem_free(env);
     if (r < 0)
         return -1;
     if (res.end == STEP_EXITED && res.exit_code != 0 && blame_network(a, from)) {

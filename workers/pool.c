@@ -451,6 +451,7 @@ int pool_start(const struct pool_config *cfg, struct store *store, struct profil
     p->cfg.helper_dir = mem_strdup(cfg->helper_dir);
     p->cfg.share_dir = mem_strdup(cfg->share_dir);
     p->cfg.ca_bundle = mem_strdup(cfg->ca_bundle);
+    p->cfg.crates_mirror = mem_strdup(cfg->crates_mirror);
     p->cfg.work_mode = mem_strdup(cfg->work_mode);
     p->cfg.instance = mem_strdup(cfg->instance);
     p->store = store;
@@ -570,6 +571,7 @@ void pool_free(struct pool *p)
     mem_free((char *)p->cfg.helper_dir);
     mem_free((char *)p->cfg.share_dir);
     mem_free((char *)p->cfg.ca_bundle);
+    mem_free((char *)p->cfg.crates_mirror);
     mem_free((char *)p->cfg.work_mode);
     mem_free((char *)p->cfg.instance);
     pthread_cond_destroy(&p->changed);

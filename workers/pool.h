@@ -25,6 +25,7 @@ struct pool_config {
     const char *helper_dir;             /* where bloomery-unpack and bloomery-inspect are */
     const char *share_dir;              /* has workers/steps: mounted read-only into containers */
     const struct images_config *images; /* borrowed until pool_free */
+    const char *crates_mirror;          /* "sparse+https://..." in place of crates.io, or NULL */
     const char *ca_bundle;              /* PEM file given to fetch containers, or NULL */
     const char *work_mode;              /* auto | ext4 | tmpfs | plain */
     const char *instance; /* short name of this daemon's state folder: labels and cgroups of others are left alone */

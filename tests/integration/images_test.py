@@ -6,8 +6,6 @@ anew beside running jobs, unneeded ones go; toolchains from archives, and from a
 needs other pins works on a copy of the tree's data.
 """
 
-import hashlib
-import http.client
 import json
 import os
 import re
@@ -17,7 +15,7 @@ import sys
 import tempfile
 
 from lib import (
-    BUILD, Daemon, ENGINE, Failure, ROOT, SHARE, Suite, UnixConnection, check, engine_get, equal, inline, until,
+    BUILD, Daemon, ENGINE, ROOT, SHARE, Suite, check, engine_get, equal, inline, until,
 )
 
 suite = Suite("images", seconds=900)
@@ -143,17 +141,17 @@ def library():
 
 @suite.test
 def test_layers_are_shared():
-    """All profiles of a toolchain stand on one image: what each adds is its std."""
-    def layers(name):
-        return engine_get(f"/images/{name}/json")["RootFS"]["Layers"]
-
-    toolchains = [layers(t) for t in ids() if t.startswith("bloomery/toolchain-nightly-2026-05-20:")]
-    for p in ("wasm", "wasi", "musl"):
-        own = layers(f"bloomery/profile-{p}:current")
-        check(any(own[:len(t)] == t for t in toolchains), f"{p} stands on no toolchain's image", own)
-    wasi, musl = layers("bloomery/profile-wasi:current"), layers("bloomery/profile-musl:current")
-    shared = next(i for i, (a, b) in enumerate(zip(wasi, musl)) if a != b)
-    check(shared >= 5, "wasi and musl share Debian, the C compilers and Rust", wasi, musl)
+    """What is below a profile's own layer is stored once, however many stand on it."""
+    site = Site("shared", toolchain_origins="debian")
+    layers = []
+    for name in ("left", "right"):
+        site.profile(name, f"RUN echo {os.urandom(8).hex()} > /{name}\n")
+        site.call("images", "build", name)
+        layers.append(engine_get(f"/images/bloomery/profile-{name}:current/json")["RootFS"]["Layers"])
+        site.call("images", "remove", name)
+    left, right = layers
+    equal(left[:-1], right[:-1], "the layers of the two without their own")
+    check(len(left) >= 5 and left[-1] != right[-1], "Debian, C compilers, Rust, and one of their own", left, right)
 
 
 RLIBS = "cd /opt/bloomery/sysroot/lib/rustlib && sha256sum */lib/*.rlib | sort"
@@ -289,49 +287,50 @@ def test_from_archives():
     """Archives in the dist server's format, made of the toolchain that is there and served on loopback."""
     site = Site("dist", dist_mirror="").own_share()
     folder = os.path.join(site.dir, "mirror")
-    pin = json.loads(subprocess.run(
-        [os.path.join(ROOT, "tests", "make_dist.py"), "bloomery/toolchain-nightly-2026-05-20:current", folder, "2026-05-20"],
+    made = json.loads(subprocess.run(
+        [sys.executable, os.path.join(ROOT, "tests", "make_dist.py"), "bloomery/profile-wasm:current", folder],
         check=True, stdout=subprocess.PIPE, timeout=600).stdout)
-    right = {}
+    right = made["components"]
+    forget_archives(made["release"])  # an earlier run's
+    suite.on_exit(lambda: forget_archives(made["release"]))
 
     def pinned(pins):
         toolchain = pins["nightly-2026-05-20"]
-        toolchain["rustc"], toolchain["commit"] = pin["version"], pin["commit"]
+        toolchain["rustc"], toolchain["commit"] = made["release"], made["commit"][:9]
         dist = next(o for o in toolchain["origins"] if o["origin"] == "dist")
         for c in dist["components"]:
-            c["sha256"] = right[c["name"]] = pin["components"][c["name"]]
+            c["sha256"] = right[c["name"]]
 
     site.pins(pinned)
     cargo = "cargo-nightly-x86_64-unknown-linux-gnu"
-    faults = os.path.join(site.dir, "faults.json")
-    server = DistServer(folder, faults)
-    site.profile("arch", "RUN build-std\n", target="wasm32-unknown-unknown", prefer=["cdylib"], outputs={"cdylib": "{lib}.wasm"},
-                 artifact={"kind": "wasm", "suffix": ".wasm"}, rustflags=["--sysroot=/opt/bloomery/sysroot", "-Clinker=wasm-ld-19"],
-                 contract={"host": "any", "exports": ["one"]})
-    try:
-        # Not there: no other origin is allowed, so that is the end, with the file's name.
-        server.fault(cargo, "status", status=404)
+    path = f"/{made['path']}/{cargo}.tar.xz"
+    site.profile("arch", "ARG BLOOMERY_TARGET\nARG BLOOMERY_RUSTFLAGS\nRUN build-std\n", target="wasm32-unknown-unknown",
+                 prefer=["cdylib"], outputs={"cdylib": "{lib}.wasm"}, artifact={"kind": "wasm", "suffix": ".wasm"},
+                 rustflags=["--sysroot=/opt/bloomery/sysroot", "-Clinker=wasm-ld-19"], contract={"host": "any", "exports": ["one"]})
+    downloads = os.path.join(site.state, "downloads")
+
+    # Not there: no other origin is allowed, so that is the end, with the file's name.
+    with DistServer(site, folder, {path: [{"status": 404, "always": True}]}) as server:
         text = site.call("images", "build", "arch", fails=True, toolchain_origins="dist", dist_server=server.url)
         check(cargo in text and "404" in text and "dist_server" in text, "what a missing archive is told", text[-1500:])
-        # Something else than the pin names: refused and deleted; Debian is not asked instead.
-        server.fault(cargo, "corrupt")
-        text = site.call("images", "build", "arch", fails=True, toolchain_origins="dist,debian", dist_server=server.url)
+    # Something else than the pin names: refused and deleted; the mirror, which has it right, is not asked instead.
+    with DistServer(site, folder, {path: [{"wrong": True, "always": True}]}) as server:
+        text = site.call("images", "build", "arch", fails=True, toolchain_origins="dist,mirror", dist_server=server.url,
+                         dist_mirror=folder)
         check(cargo in text and right[cargo] in text, "file and expected hash are named", text[-1500:])
-        found = [h for h in re.findall(r"\b[0-9a-f]{64}\b", text) if h != right[cargo]]
-        check(found, "the hash that was found is named", text[-1500:])
-        left = os.listdir(os.path.join(site.state, "downloads"))
-        check(not any(f.startswith(cargo) for f in left), "the wrong archive is still there", left)
-        # Cut in the middle once: resumed from there.
-        server.fault(cargo, "cut")
-        text = site.call("images", "build", "arch", toolchain_origins="dist", dist_server=server.url)
-        ranges = [r for r in server.requests() if cargo in r["path"] and r.get("range")]
-        check(ranges and not ranges[-1]["range"].startswith("bytes=0-"), "the cut download was resumed", server.requests()[-8:])
-        equal(os.listdir(os.path.join(site.state, "downloads")), [], "archives that are kept")
-    finally:
-        server.close()
+        check([h for h in re.findall(r"\b[0-9a-f]{64}\b", text) if h != right[cargo]], "the hash that was found", text[-1500:])
+        check(not any(f.startswith(cargo) for f in os.listdir(downloads)), "the wrong archive is still there",
+              os.listdir(downloads))
+    # Cut in the middle once: resumed from there. What was there and right is not fetched again.
+    with DistServer(site, folder, {path: [{"cut": 1 << 20}]}) as server:
+        site.call("images", "build", "arch", toolchain_origins="dist", dist_server=server.url)
+        asked = [line.split() for line in server.requests()]
+        check(any(r[1] == path and r[2].startswith("bytes=") and r[2] != "bytes=0-" and r[4] == "206" for r in asked),
+              "the cut download was resumed", server.requests())
+        check(not any("rustc-nightly" in r[1] for r in asked), "an archive that was there was fetched again", server.requests())
+        equal(os.listdir(downloads), [], "archives that are kept when the image is there")
 
-    site.settings["toolchain_origins"] = "dist"
-    site.settings["dist_server"] = "http://127.0.0.1:9"  # nothing is fetched for a job
+    site.settings.update(toolchain_origins="dist", dist_server="http://127.0.0.1:9")  # a job needs none of it
     d = site.daemon("arch")
     until(lambda: d.get("/v1/profiles/arch").json()["available"], "the profile is available", 30)
     job = d.job(d.succeed(d.accept("arch", library()))["id"])
@@ -341,21 +340,37 @@ def test_from_archives():
     equal(seen[-2:], ["/opt/bloomery/rust", "/opt/bloomery/rust/bin/cargo"], "sysroot and cargo")
     d.stop()
     site.call("images", "remove", "arch")
-    site.call("images", "remove", "--unused")
+
+
+def forget_archives(release):
+    """Remove what was made of this test's archives: no real pin has Debian's version and the origin dist."""
+    found = docker("images", "-q", "--filter", "label=bloomery.origin=dist", "--filter", f"label=bloomery.pinned={release}")
+    for image in sorted(set(found.split())):
+        docker("rmi", "-f", image)
 
 
 class DistServer:
     """tests/fakes/dist_server.py on a port of its own."""
 
-    def __init__(self, folder, log):
-        self.log = log + ".requests"
-        self.process = subprocess.Popen([sys.executable, os.path.join(ROOT, "tests", "fakes", "dist_server.py"), folder, self.log],
-                                        stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
-        self.url = f"http://127.0.0.1:{int(self.process.stdout.readline())}"
+    def __init__(self, site, folder, faults):
+        self.log = os.path.join(site.dir, "requests")
+        with open(self.log, "w", encoding="utf-8"):
+            pass
+        self.process = subprocess.Popen(
+            [sys.executable, os.path.join(ROOT, "tests", "fakes", "dist_server.py"), folder, self.log, json.dumps(faults)],
+            stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
 
-    def close(self):
+    def __enter__(self):
+        self.url = f"http://127.0.0.1:{int(self.process.stdout.readline())}"
+        return self
+
+    def __exit__(self, *_):
         self.process.terminate()
         self.process.wait()
+
+    def requests(self):
+        with open(self.log, encoding="utf-8") as f:
+            return f.read().splitlines()
 
 
 if __name__ == "__main__":

@@ -117,11 +117,16 @@ def daemon(suite, name):
         shutil.copytree(os.path.join(ROOT, "tests", "profiles", profile), os.path.join(made.dir, "profiles", profile))
     origins = os.environ.get("TOOLCHAIN_ORIGINS")  # where the compiler may come from, if not from everywhere
     made.write_config(profile_dirs=os.path.join(made.dir, "profiles"), **({"toolchain_origins": origins} if origins else {}))
-    for profile in ("old", "old-lib"):
+
+    def images(verb, profile):
         argv = [os.path.join(BUILD, "bloomeryd"), "--config", made.config, "--state", made.state, "--engine-socket",
-                made.engine, "--share-dir", made.share, "images", "build", profile]
-        p = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+                made.engine, "--share-dir", made.share, "images", verb, profile]
+        return subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+
+    for profile in ("old", "old-lib"):
+        p = images("build", profile)
         suite.needs(p.returncode == 0, f"the image of profile {profile} cannot be built: {p.stdout[-2000:].decode()}")
+        suite.on_exit(lambda profile=profile: images("remove", profile))
     return made
 
 

@@ -32,6 +32,15 @@ static void test_compile(void **state)
            "unstable features");
 }
 
+/* rustc 1.48: in a dependency that was fetched for an old compiler. */
+static void test_old(void **state)
+{
+    expect(state, "static", "old-dep.log", ERR_DEPENDENCY,
+           "error[E0599]: no method named `as_chunks` found for array `[{integer}; 2]` in the current scope "
+           "(dep-1.2.3/src/lib.rs:1:51)",
+           "too new for the profile's compiler");
+}
+
 static void test_link(void **state)
 {
     expect(state, "web", "link.log", ERR_LINK, "linking failed: undefined reference to `missing_one' (and 1 more)",
@@ -186,9 +195,9 @@ static void test_long(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_compile),   cmocka_unit_test(test_link), cmocka_unit_test(test_script),
-        cmocka_unit_test(test_cargo),     cmocka_unit_test(test_odd),  cmocka_unit_test(test_long),
-        cmocka_unit_test(test_link_step),
+        cmocka_unit_test(test_compile), cmocka_unit_test(test_old),       cmocka_unit_test(test_link),
+        cmocka_unit_test(test_script),  cmocka_unit_test(test_cargo),     cmocka_unit_test(test_odd),
+        cmocka_unit_test(test_long),    cmocka_unit_test(test_link_step),
     };
 
     return cmocka_run_group_tests_name("diagnose", tests, kit_setup, kit_teardown);

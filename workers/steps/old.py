@@ -3,7 +3,8 @@
 
 Runs before any code of the project does, and runs none itself: with network if something must be fetched, else in the
 build's container. One argument, JSON: pin ("1.43.1"), manifest, target, flags
-(--features=..., --no-default-features), locked, crate_type (what the lib becomes, or null), network, uploaded (there is a Cargo.lock).
+(--features=..., --no-default-features), locked, crate_type (what the lib becomes, or null), network, uploaded (there is
+a Cargo.lock).
 
 Leaves: $CARGO_HOME/vendor (every dependency, manifests as the old cargo reads them; what this build does not compile is an
 empty crate), the crate's own manifests rewritten likewise, Cargo.lock in the form that cargo 1.41 introduced, the lock
@@ -13,6 +14,7 @@ Standard output: one line of JSON, {"warnings": []} or {"error": {"kind", "messa
 standard error has its words.
 """
 
+import concurrent.futures
 import datetime
 import http.server
 import json
@@ -27,12 +29,15 @@ import tomllib
 import urllib.error
 import urllib.request
 
+from old_manifest import old_manifest, own_tables, stub_manifest, toml_of
+
 SOURCE, HOME = "/work/src", "/work/cargo"
 VENDOR, RESOLVED = f"{HOME}/vendor", f"{HOME}/resolved"
 MODERN = "/opt/bloomery/resolver/bin"
 HOST = "x86_64-unknown-linux-gnu"
-REGISTRY = "https://index.crates.io"
+REGISTRY = os.environ.get("BLOOMERY_INDEX", "https://index.crates.io").rstrip("/")
 MAX_INDEX = 64 << 20  # bytes of one crate's entry
+FIRST_RELEASE, RELEASES = datetime.date(2015, 5, 15), datetime.timedelta(weeks=6)  # of Rust: 1.0, and every next
 MAX_ROUNDS = 12  # resolutions that are tried to find older versions of dependencies
 EDITIONS = {"2015": 0, "2018": 31, "2021": 56, "2024": 85}  # the minor version of Rust that brought each
 
@@ -53,8 +58,10 @@ class TooNew(Exception):
 class Cargo:
     def __init__(self, job):
         # Not the build's own flags: they are for the old compiler. What --cfg says decides about dependencies, too.
-        kept = ("HOME", "TMPDIR", "LANG", "CARGO_HOME", "CARGO_NET_OFFLINE", "CARGO_HTTP_CAINFO", "CARGO_TERM_COLOR")
+        kept = ("HOME", "TMPDIR", "LANG", "CARGO_HOME", "CARGO_NET_OFFLINE", "CARGO_HTTP_CAINFO", "CARGO_TERM_COLOR",
+                "http_proxy", "https_proxy", "no_proxy")
         self.env = {k: v for k, v in os.environ.items() if k in kept}
+        self.env["no_proxy"] = ",".join(filter(None, [self.env.get("no_proxy"), "127.0.0.1"]))  # our own index
         cfgs = [f for f in os.environ.get("RUSTFLAGS", "").split() if f.startswith("--cfg=")]
         shim = "/work/tmp/rustc-of-the-pin"
         with open(shim, "w", encoding="utf-8") as f:
@@ -165,8 +172,10 @@ class Index(http.server.ThreadingHTTPServer):
 
     def __init__(self, pin):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.pin, self.banned, self.turns, self.given = numbers(pin), {}, {}, {}
+        self.pin, self.banned, self.turns, self.given, self.failure = numbers(pin), {}, {}, {}, None
         self.trust = ssl.create_default_context(cafile=os.environ.get("CARGO_HTTP_CAINFO"))
+        # Of a version that says nothing its age is a sign: a year after the compiler's release nobody tried it any more.
+        self.cutoff = (FIRST_RELEASE + RELEASES * self.pin[1] + datetime.timedelta(days=365)).isoformat()
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     def config(self):
@@ -186,19 +195,48 @@ class Index(http.server.ThreadingHTTPServer):
         banned = self.banned.get((v["name"], line_of(v["vers"])))
         return not banned or numbers(v["vers"]) < banned
 
+    def suspect(self, v):
+        return not v.get("rust_version") and (v.get("pubtime") or "") > self.cutoff
+
+    def versions(self, name):
+        n = name.lower()
+        folder = {1: "1", 2: "2", 3: f"3/{n[0]}"}.get(len(n), f"{n[:2]}/{n[2:4]}")
+        return [json.loads(line) for line in self.upstream(f"/{folder}/{n}").splitlines() if line.strip()]
+
+    def suspects(self, graph):
+        """Does the graph hold one of which its line has a version that is none?"""
+        packages = [graph.packages[id] for id in graph.needed]
+        doubtful = [p for p in packages if (p["source"] or "").endswith("crates.io-index") and not p["rust_version"]]
+        try:
+            with concurrent.futures.ThreadPoolExecutor(8) as pool:
+                known = list(pool.map(self.versions, [p["name"] for p in doubtful]))
+        except (OSError, ValueError):  # then they are taken as they are
+            return False
+        return any(self.suspect(v) and any(line_of(o["vers"]) == line_of(v["vers"]) and self.good(o) for o in versions)
+                   for p, versions in zip(doubtful, known) for v in versions if v["vers"] == p["version"])
+
+    def good(self, v):
+        return self.fits(v) and not self.suspect(v) and not v.get("yanked") and "-" not in v["vers"]
+
     def fitting(self, text):
-        versions = [json.loads(line) for line in text.splitlines() if line.strip()]
-        lines = {line_of(v["vers"]) for v in versions if self.fits(v) and not v.get("yanked") and "-" not in v["vers"]}
-        kept = [v for v in versions if self.fits(v) or line_of(v["vers"]) not in lines]
+        """Of each line the good versions; if it has none those that may fit; else all."""
+        lines = {}
+        for line in text.splitlines():
+            if line.strip():
+                v = json.loads(line)
+                lines.setdefault(line_of(v["vers"]), []).append(v)
+        kept = []
+        for versions in lines.values():
+            good = [v for v in versions if self.good(v)]
+            fitting = [v for v in versions if self.fits(v) and not v.get("yanked")]
+            kept += good or fitting or versions
         return "".join(json.dumps(v) + "\n" for v in kept).encode()
 
     def ban(self, name, version):
         """This version and those after it; at each further turn twice as many before it."""
         key, turn = (name, line_of(version)), numbers(version)
         before = self.turns[key] = self.turns.get(key, 0) * 2 + 1 if key in self.banned else 0
-        n = name.lower()
-        folder = {1: "1", 2: "2", 3: f"3/{n[0]}"}.get(len(n), f"{n[:2]}/{n[2:4]}")
-        known = [json.loads(line) for line in self.upstream(f"/{folder}/{n}").splitlines() if line.strip()]
+        known = self.versions(name)
         older = sorted({numbers(v["vers"]) for v in known if line_of(v["vers"]) == key[1] and numbers(v["vers"]) < turn})
         self.banned[key] = older[max(0, len(older) - before)] if before and older else turn
 
@@ -214,8 +252,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 body = self.server.fitting(body)
         except urllib.error.HTTPError as e:
             status = e.code
-        except (OSError, ValueError):
-            status = 502
+        except (OSError, ValueError) as e:
+            self.server.failure, status = e, 502
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -231,15 +269,18 @@ def line_of(version):
     return (a,) if a else (0, b) if b else (0, 0, c)
 
 
-def find_older(job, cargo, graph):
+def find_older(job, cargo, graph, index):
     """Resolve again, from nothing, with an index that lacks what is too new. The graph, or None if nothing fits."""
-    index, lock = Index(job["pin"]), os.path.join(graph.root_folder, "Cargo.lock")
+    lock = os.path.join(graph.root_folder, "Cargo.lock")
     for _ in range(MAX_ROUNDS):
         try:
             os.unlink(lock)
             cargo.run("generate-lockfile", *index.config(), quiet=True)
             graph = Graph(job, cargo.metadata(quiet=True))
         except CargoFailed:
+            if index.failure:
+                sys.stderr.write(f"error: Could not connect to {REGISTRY}: {index.failure}\n")
+                raise
             return None
         found = graph.too_new(job["pin"])
         if not found:
@@ -249,33 +290,46 @@ def find_older(job, cargo, graph):
     return None
 
 
-def versions_of(graph):
-    return {(p["name"], line_of(p["version"])): p["version"] for p in graph.packages.values() if p["source"]}
+def changes(was, now):
+    """(name, before, now) of what both graphs hold in other versions."""
+    def versions(graph):
+        found = {}
+        for p in graph.packages.values():
+            found.setdefault(p["name"], set()).add(p["version"])
+        return {name: sorted(v, key=numbers) for name, v in found.items()}
+
+    a, b = versions(was), versions(now)
+    return [(name, " and ".join(a[name]), " and ".join(b[name])) for name in sorted(b) if a.get(name, b[name]) != b[name]]
 
 
 def check_age(job, cargo, graph):
     """Raises TooNew, or gives the graph, and a warning's text where older versions than the newest were taken."""
     pin, lock = job["pin"], os.path.join(graph.root_folder, "Cargo.lock")
     found = graph.too_new(pin)
-    if not found:
+    index = Index(pin) if job["network"] else None
+    doubts = not found and index and not job["uploaded"] and index.suspects(graph)
+    if not found and not doubts:
         return graph, []
     own = [f for f in found if graph.packages[f[0]]["source"] is None]
     if own:
         say(graph, own, pin, "bad_source", "make it build with that compiler, or choose a profile with a newer one")
     with open(lock, "rb") as f:
         saved = f.read()
-    older = find_older(job, cargo, graph) if job["network"] else None
+    older = find_older(job, cargo, graph, index) if index else None
     if not older:
         replace(lock, saved)
-        say(graph, found, pin, "dependency", f"ask for an older version of {graph.packages[found[0][0]]['name']}, or of what "
-            "needs it, in Cargo.toml" + ("" if job["network"] else ", and vendor that"))
-    now, was = versions_of(older), versions_of(graph)
-    changed = [(name, was[name, line], now[name, line]) for name, line in sorted(now)
-               if was.get((name, line), now[name, line]) != now[name, line]]
+        if doubts:
+            return graph, []
+        name = graph.packages[found[0][0]]["name"]
+        say(graph, found, pin, "dependency", f"ask for an older version of {name}, or of what needs it, in Cargo.toml"
+            + ("" if job["network"] else ", and vendor that"))
+    changed = changes(graph, older)
     if job["uploaded"]:
         replace(lock, saved)
         say(graph, found, pin, "dependency", "older versions fit: "
             + "; ".join(f"cargo update -p {n} --precise {to}" for n, _, to in changed[:4]))
+    if not changed:
+        return older, []
     taken = ", ".join(f"{n} {to} instead of {had}" for n, had, to in changed[:8])
     return older, [f"older versions were taken, for Rust {pin}: {taken}" + (", ..." if len(changed) > 8 else "")]
 
@@ -286,156 +340,6 @@ def say(graph, found, pin, kind, hint):
     more = f" ({len(found) - 1} more are too new)" if len(found) > 1 else ""
     raise TooNew(kind, f"{package['name']} {package['version']} needs Rust {rust} or newer ({why}); this profile's compiler "
                  f"is pinned at {pin}{more}", hint)
-
-
-# --- manifests that the old cargo reads ---
-
-PACKAGE = ("name", "version", "authors", "build", "links", "description", "documentation", "homepage", "repository",
-           "keywords", "categories", "license", "license-file", "default-run", "autobins", "publish")
-TARGET = ("name", "path", "test", "doctest", "bench", "doc", "plugin", "proc-macro", "proc_macro", "harness",
-          "required-features", "crate-type", "crate_type", "edition")
-DEPENDENCY = ("version", "path", "git", "branch", "tag", "rev", "features", "optional", "default-features",
-              "default_features", "package", "registry")
-PROFILE = ("opt-level", "lto", "codegen-units", "debug", "debug-assertions", "rpath", "panic", "overflow-checks",
-           "incremental", "package", "build-override")
-DEPENDENCIES = ("dependencies", "build-dependencies", "build_dependencies")
-
-
-def only(table, keys):
-    return {k: v for k, v in table.items() if k in keys}
-
-
-def dependencies(table):
-    return {name: only(d, DEPENDENCY) if isinstance(d, dict) else d for name, d in table.items()}
-
-
-def uniform(value):
-    """Old cargos refuse lists of mixed types."""
-    if isinstance(value, dict):
-        return all(uniform(v) for v in value.values())
-    return not isinstance(value, list) or (len({type(v) for v in value}) < 2 and all(uniform(v) for v in value))
-
-
-def package_table(package):
-    p = only(package, PACKAGE)
-    p.setdefault("version", "0.0.0")
-    if str(package.get("edition", "2015")) == "2018":
-        p["edition"] = "2018"
-    p.update(autoexamples=False, autotests=False, autobenches=False)
-    if isinstance(package.get("metadata"), dict) and uniform(package["metadata"]):
-        p["metadata"] = package["metadata"]
-    return p
-
-
-def old_profile(table, dropped):
-    p = only(table, PROFILE)
-    if isinstance(p.get("debug"), str):
-        p["debug"] = {"none": 0, "line-directives-only": 1, "line-tables-only": 1, "limited": 1}.get(p["debug"], 2)
-    if isinstance(p.get("package"), dict):
-        p["package"] = {k: old_profile(v, dropped) for k, v in p["package"].items()}
-    if isinstance(p.get("build-override"), dict):
-        p["build-override"] = old_profile(p["build-override"], dropped)
-    dropped.update(k for k in table if k not in PROFILE)
-    return p
-
-
-def old_features(features, manifest):
-    """Without those of dev-dependencies, which are left out."""
-    tables = [t.get(key, {}) for t in (manifest, *manifest.get("target", {}).values()) for key in DEPENDENCIES]
-    known = {name for table in tables for name in table}
-    return {f: [v for v in values if "/" not in v or v.split("/")[0] in known] for f, values in features.items()}
-
-
-def old_manifest(m, crate_type=None, warnings=None, known=()):
-    """What an old cargo understands of a manifest. known: the crate's own manifests; a [patch] elsewhere is unused."""
-    out = {}
-    if "package" in m:
-        out["package"] = package_table(m["package"])
-    if "lib" in m or crate_type:
-        out["lib"] = only(m.get("lib", {}), TARGET)
-        if crate_type:
-            out["lib"].pop("crate_type", None)
-            out["lib"]["crate-type"] = [crate_type]
-    if "bin" in m:
-        out["bin"] = [only(b, TARGET) for b in m["bin"]]
-    for key in DEPENDENCIES:
-        if key in m:
-            out[key] = dependencies(m[key])
-    target = {t: {k: dependencies(v[k]) for k in DEPENDENCIES if k in v} for t, v in m.get("target", {}).items()}
-    if target:
-        out["target"] = target
-    if "features" in m:
-        out["features"] = old_features(m["features"], out)
-    if "workspace" in m:
-        out["workspace"] = only(m["workspace"], ("members", "exclude", "default-members"))
-    if warnings is not None:
-        own_tables(m, out, warnings, known)
-    return out
-
-
-def own_tables(m, out, warnings, known):
-    """[profile], [patch] and [replace] count in the workspace's root only."""
-    dropped = set()
-    profiles = {n: old_profile(p, dropped) for n, p in m.get("profile", {}).items() if n in ("dev", "release", "test", "bench")}
-    if profiles:
-        out["profile"] = profiles
-    for key in sorted(dropped):
-        warnings.append(f"[profile] {key} in Cargo.toml is newer than this profile's cargo, and not used")
-    resolver = m.get("package", {}).get("resolver") or m.get("workspace", {}).get("resolver")
-    if resolver and resolver != "1":
-        warnings.append(f'resolver = "{resolver}" in Cargo.toml is newer than this profile\'s cargo: features of a dependency '
-                        "are those of all its uses together")
-    for key in ("patch", "replace"):
-        if key in m:
-            out[key] = m[key]
-    for source, table in out.get("patch", {}).items():
-        out["patch"][source] = {n: only(d, DEPENDENCY) for n, d in table.items()
-                                if not d.get("path") or os.path.normpath(f"{d['path']}/Cargo.toml") in known}
-
-
-def stub_manifest(m, name, version):
-    """A package that is resolved but not compiled: its name, and the features that others ask for."""
-    features = {"default": [], **{f: [] for f in m.get("features", {})}}
-    for table in (m, *m.get("target", {}).values()):
-        for key in DEPENDENCIES:
-            features.update({n: [] for n, d in table.get(key, {}).items() if isinstance(d, dict) and d.get("optional")})
-    out = {"package": {"name": name, "version": version, "build": False, "autobins": False, "autoexamples": False,
-                       "autotests": False, "autobenches": False},
-           "lib": {"path": "bloomery-empty.rs"}, "features": features}
-    if "workspace" in m:
-        out["workspace"] = only(m["workspace"], ("members", "exclude", "default-members"))
-    return out
-
-
-# --- TOML, written ---
-
-
-def text_of(s):
-    quoted = json.dumps(s, ensure_ascii=False).replace("\x7f", "\\u007f")
-    return quoted
-
-
-def value_of(v):
-    if isinstance(v, bool):
-        return "true" if v else "false"
-    if isinstance(v, str):
-        return text_of(v)
-    if isinstance(v, (int, float)):
-        return repr(v)
-    if isinstance(v, (datetime.datetime, datetime.date, datetime.time)):
-        return v.isoformat()
-    if isinstance(v, list):
-        return "[" + ", ".join(value_of(x) for x in v) + "]"
-    return "{ " + ", ".join(f"{text_of(k)} = {value_of(x)}" for k, x in v.items()) + " }"
-
-
-def toml_of(manifest):
-    lines = []
-    for key, table in manifest.items():
-        for part in table if isinstance(table, list) else [table]:
-            lines.append(f"[[{key}]]" if isinstance(table, list) else f"[{key}]")
-            lines += [f"{text_of(k)} = {value_of(v)}" for k, v in part.items()]
-    return "\n".join(lines) + "\n"
 
 
 # --- files ---
@@ -462,7 +366,8 @@ def empty_folder(path):
 
 
 def fit_vendored(graph):
-    needed = {(graph.packages[id]["name"], graph.packages[id]["version"]) for id in graph.needed if graph.packages[id]["source"]}
+    compiled = [graph.packages[id] for id in graph.needed]
+    needed = {(p["name"], p["version"]) for p in compiled if p["source"]}
     for folder in sorted(os.listdir(VENDOR)):
         path = os.path.join(VENDOR, folder)
         if not os.path.isfile(f"{path}/Cargo.toml"):
