@@ -48,7 +48,9 @@ class Header:
                             "-ast-dump=json", f"-I{folder}", path],
                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
         if r.returncode != 0:
-            raise HeaderError("the header is not C:\n" + r.stderr.decode("utf-8", "replace").strip())
+            said = r.stderr.decode("utf-8", "replace")
+            first = next((line for line in said.splitlines() if "error: " in line), said.strip())
+            raise HeaderError(first.replace(" fatal error: ", " ").replace(" error: ", " "))
         for node in json.loads(r.stdout)["inner"]:
             self.follow({k: v for k, v in node.items() if k == "loc"})
             own = self.is_own(self.file)

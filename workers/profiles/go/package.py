@@ -240,7 +240,8 @@ def main():
     try:
         header = Header(path, folder)
     except HeaderError as e:
-        raise Wrong(str(e), "cgo reads the header as C: no C++, and everything that it includes must be in the package") from e
+        raise Wrong(f"the header is not C: {str(e).replace(job.tree + '/', '')}",
+                    "cgo reads it as C: no C++, and what it includes must be in its own folder or the C library") from e
     symbols = header.symbols()
     write(f"{job.lib}.symbols", "".join(f"{s}\n" for s in symbols))
     shutil.copyfile(path, f"{job.lib}.h")

@@ -19,7 +19,8 @@ try() {
     shift
     if ! "$@" > "$work/said" 2>&1; then
         cat "$work/said"
-        echo "$what failed for package $package: $(grep -v '^FAIL' "$work/said" | grep . | tail -n 1 | cut -c 1-300)"
+        why=$(grep -m 1 -E 'error:|undefined|panic:|_test.go:' "$work/said" || grep -v '^FAIL' "$work/said" | grep . | tail -n 1)
+        echo "$what failed for package $package: $(echo "$why" | cut -c 1-300)"
         exit 1
     fi
     tried="$tried${tried:+, }$what"
