@@ -40,7 +40,7 @@ def bloomeryd(d, *words):
 
 def add_broken(suite, d, name="ao-broken", rules=None):
     """Profile `name`: ao with an option `broken`. rules: what its contract says otherwise (None: nothing, a rule that is
-    None is left out). The daemon must not run yet. std is not compiled again: the Engine has that layer."""
+    None is left out). The daemon must not run yet. Its image is ao's own, so that std is not compiled again."""
     profiles = os.path.join(d.dir, "profiles")
     folder = os.path.join(profiles, name)
     shutil.copytree(os.path.join(ROOT, "workers", "profiles", "ao"), folder)
@@ -67,6 +67,8 @@ def add_broken(suite, d, name="ao-broken", rules=None):
     text = text.replace("set -eu\n", 'set -eu\n\ncase "${BLOOMERY_OPTION_BROKEN:-no}" in\n' + cases + "esac\n", 1)
     with open(path, "w", encoding="utf-8") as f:
         f.write(text)
+    with open(os.path.join(folder, "Dockerfile"), "w", encoding="utf-8") as f:
+        f.write("FROM bloomery/profile-ao:current\n")
     d.write_config(profile_dirs=profiles)
     suite.on_exit(lambda: bloomeryd(d, "images", "remove", name))
     bloomeryd(d, "images", "build", name)
