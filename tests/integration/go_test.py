@@ -392,9 +392,9 @@ def test_a_function_that_only_the_header_has():
 
 @suite.test
 def test_a_newer_glibc():
-    code = '\nextern "C" { fn __isoc23_strtol(s: *const u8, e: *mut u8, base: i32) -> i64; }\n#[no_mangle]\n' \
+    code = '\nunsafe extern "C" { fn __isoc23_strtol(s: *const u8, e: *mut u8, base: i32) -> i64; }\n#[unsafe(no_mangle)]\n' \
         'pub unsafe extern "C" fn add_text(s: *const u8) -> i64 { #[cfg(target_env = "gnu")] return ' \
-        '__isoc23_strtol(s, std::ptr::null_mut(), 10); #[cfg(not(target_env = "gnu"))] return *s as i64 }\n'
+        'unsafe { __isoc23_strtol(s, std::ptr::null_mut(), 10) }; #[cfg(not(target_env = "gnu"))] return unsafe { *s as i64 } }\n'
     error, artifacts = broken("go_plain", edit={"src/lib.rs": lambda t: t + code})
     check("2.38" in error["message"] and "2.36" in error["message"], "the message", error)
     for arch in ("amd64", "arm64"):

@@ -106,16 +106,40 @@ def header_of(job):
     return f"{include}/{os.path.basename(os.path.realpath(job.own_header))}", include
 
 
+UNSAFE = re.compile(r"#\[\s*unsafe\s*\(\s*(no_mangle|export_name\s*=\s*\"[^\"]*\")\s*\)\s*\]")
+
+
+def written_plainly(folder, to):
+    """A copy of the sources in which #[unsafe(no_mangle)] is #[no_mangle], which is all that this cbindgen knows. False: there
+    is none."""
+    found = False
+    for dir, dirs, files in os.walk(folder):
+        dirs[:] = [d for d in dirs if d not in ("target", "vendor", ".git")]
+        for file in files:
+            path = os.path.join(dir, file)
+            if file.endswith((".rs", ".toml", ".lock")) and os.path.isfile(path):
+                text, count = UNSAFE.subn(r"#[\1]", read(path))
+                write(os.path.join(to, os.path.relpath(path, folder)), text)
+                found = found or count > 0
+    return found
+
+
 def generated(job):
     """cbindgen's header; the crate's own cbindgen.toml wins."""
-    metadata, options = "/work/tmp/metadata.json", []
+    metadata = "/work/tmp/metadata.json"
     write(metadata, run("cargo", "metadata", "--no-deps", "--offline", "--format-version", "1", "--manifest-path",
                         f"{job.folder}/Cargo.toml"))
-    if not os.path.exists(f"{job.folder}/cbindgen.toml"):
-        write("/work/tmp/cbindgen.toml", CBINDGEN.format(guard=re.sub(r"\W", "_", job.lib).upper() + "_H"))
-        options = ["--config", "/work/tmp/cbindgen.toml"]
+    config = f"{job.folder}/cbindgen.toml"
+    if not os.path.exists(config):
+        config = "/work/tmp/cbindgen.toml"
+        write(config, CBINDGEN.format(guard=re.sub(r"\W", "_", job.lib).upper() + "_H"))
+    plainly = "/work/tmp/plainly"
+    if written_plainly(job.folder, plainly):
+        write(metadata, read(metadata).replace(json.dumps(job.folder + "/")[:-1], json.dumps(plainly + "/")[:-1]))
+    else:
+        plainly = job.folder
     try:
-        return run("cbindgen", "--quiet", "--lang", "c", *options, "--metadata", metadata, "--crate", job.crate, job.folder)
+        return run("cbindgen", "--quiet", "--lang", "c", "--config", config, "--metadata", metadata, "--crate", job.crate, plainly)
     except Wrong as e:
         raise Wrong(f"the header could not be made: {e}",
                     'mend cbindgen.toml, or bring a header: [package.metadata.bloomery] header = "include/x.h"') from e

@@ -1,6 +1,6 @@
 //! A library without a header and without cbindgen.toml, and with a function of C's that is not its own.
 
-extern "C" {
+unsafe extern "C" {
     fn __errno_location() -> *mut i32;
 }
 
@@ -14,19 +14,19 @@ pub enum Colour {
 pub const LIMIT: u32 = 77;
 
 /// Adds.
-#[no_mangle]
+#[unsafe(no_mangle)]
 pub extern "C" fn add(a: i32, b: i32) -> i32 {
     a.wrapping_add(b)
 }
 
 /// Gives errno a value.
-#[no_mangle]
+#[unsafe(no_mangle)]
 pub extern "C" fn set_errno(to: i32) {
     unsafe { *__errno_location() = to }
 }
 
 /// The other colour.
-#[no_mangle]
+#[unsafe(no_mangle)]
 pub extern "C" fn other_colour(c: Colour) -> Colour {
     match c {
         Colour::Red => Colour::Black,
@@ -35,7 +35,7 @@ pub extern "C" fn other_colour(c: Colour) -> Colour {
 }
 
 /// Fills memory.
-#[no_mangle]
+#[unsafe(no_mangle)]
 pub unsafe extern "C" fn fill(memory: *mut u8, len: usize, with: u8) {
-    std::slice::from_raw_parts_mut(memory, len).fill(with)
+    unsafe { std::slice::from_raw_parts_mut(memory, len).fill(with) }
 }
