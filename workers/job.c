@@ -270,6 +270,26 @@ static int read_prepared(struct attempt *a, const struct buf *out, struct err *e
     return r;
 }
 
+/* What the crate names must be there: the link step would say so only after the whole build. */
+static int check_files(const struct attempt *a, struct err *err)
+{
+    AUTO(fd) int root = work_open(&a->work, err);
+
+    if (root < 0)
+        return -1;
+    for (char *const *f = a->plan.files; f && *f; f++) {
+        const char *path = *f + strlen("/work/");
+        int fd = fs_open_beneath(root, path, O_PATH | O_CLOEXEC, 0);
+        if (fd >= 0)
+            close(fd);
+        else if (fd == -ENOENT || fd == -ENOTDIR)
+            return err_set(err, ERR_BAD_SOURCE,
+                           "Cargo.toml's package.metadata.bloomery names %.200s, which is not there",
+                           path + strlen("src/"));
+    }
+    return 0;
+}
+
 static int prepare(struct attempt *a, struct err *err)
 {
     const char *manifest = json_str(a->job->options, "manifest_path", "Cargo.toml");
@@ -292,7 +312,7 @@ static int prepare(struct attempt *a, struct err *err)
         return -1;
     if (res.end != STEP_EXITED || res.exit_code != 0)
         return blame_step(a, &step, &res, from, ERR_BAD_SOURCE, err);
-    if (read_prepared(a, &out, err) < 0 || hash_lock(a, a->lock_hash, err) < 0)
+    if (read_prepared(a, &out, err) < 0 || check_files(a, err) < 0 || hash_lock(a, a->lock_hash, err) < 0)
         return -1;
     if (a->lock_hash[0])
         a->lock = "uploaded";

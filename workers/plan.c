@@ -684,6 +684,7 @@ void plan_clear(struct plan *p)
     strs_list_free(p->cargo);
     strs_list_free(p->env);
     strs_list_free(p->link_env);
+    strs_list_free(p->files);
     strs_list_free(p->exports);
     strs_list_free(p->warnings);
     *p = (struct plan){0};

@@ -62,6 +62,7 @@ struct plan {
     char *cargo_profile;         /* release, dev, or the crate's own */
     struct plan_output *outputs; /* primary first; at least one */
     size_t outputs_count;
+    char **files;     /* absolute paths that [package.metadata.bloomery] names; NULL-terminated */
     char **link_env;  /* KEY=VALUE, NULL-terminated: what the link step gets of profile and crate; of each output there
                          is more (link.h) */
     bool needs_fetch; /* there are dependencies that the tarball does not bring */

@@ -164,7 +164,7 @@ static void link_environment(const struct making *m, struct plan *plan)
 {
     AUTO(json) cJSON *vars = settings_env(m->p, m->options);
     AUTO(buf) struct buf targets = {0};
-    struct strs env = {0};
+    struct strs env = {0}, files = {0};
     const cJSON *v;
 
     for (size_t i = 0; i < COUNT(same_env); i++)
@@ -180,9 +180,10 @@ static void link_environment(const struct making *m, struct plan *plan)
     strs_printf(&env, "BLOOMERY_CRATE_VERSION=%s", plan->crate_version);
     strs_printf(&env, "BLOOMERY_MANIFEST_DIR=%.*s", (int)(strrchr(plan->manifest, '/') - plan->manifest),
                 plan->manifest);
-    plan_own_env(m, &env);
+    plan_own_env(m, &env, &files);
     settings_options(m->p, m->options, &env);
     plan->link_env = strs_steal(&env);
+    plan->files = strs_steal(&files);
 }
 
 int plan_command(const struct making *m, const struct cargo_config *config, struct plan *plan, struct err *err)

@@ -145,19 +145,16 @@ int plan_own_read(struct making *m, struct err *err)
 }
 
 /* Absolute, one a line. */
-static void put_files(const struct making *m, const cJSON *v, struct buf *b)
+static void put_file(const struct making *m, const char *file, struct buf *b, struct strs *files)
 {
     const char *manifest = json_str(m->package, "manifest_path", "/");
-    int folder = (int)(strrchr(manifest, '/') - manifest);
-    const cJSON *item;
+    AUTO(char_p) char *path = mem_printf("%.*s/%s", (int)(strrchr(manifest, '/') - manifest), manifest, file);
 
-    if (cJSON_IsString(v))
-        buf_printf(b, "%.*s/%s", folder, manifest, v->valuestring);
-    cJSON_ArrayForEach(item, v) /* of a list; a text has no items */
-        buf_printf(b, "%s%.*s/%s", b->len ? "\n" : "", folder, manifest, item->valuestring);
+    buf_printf(b, "%s%s", b->len ? "\n" : "", path);
+    strs_add(files, STEAL(path));
 }
 
-void plan_own_env(const struct making *m, struct strs *env)
+void plan_own_env(const struct making *m, struct strs *env, struct strs *files)
 {
     const cJSON *declared;
 
@@ -168,8 +165,13 @@ void plan_own_env(const struct making *m, struct strs *env)
         AUTO(buf) struct buf text = {0};
         for (char *s = name; *s; s++)
             *s = (char)toupper((unsigned char)*s);
-        if (strncmp(declared->valuestring, "file", 4) == 0)
-            put_files(m, v, &text);
+        const cJSON *item;
+        bool of_files = strncmp(declared->valuestring, "file", 4) == 0;
+        if (of_files && cJSON_IsString(v))
+            put_file(m, v->valuestring, &text, files);
+        if (of_files)
+            cJSON_ArrayForEach(item, v)
+                put_file(m, item->valuestring, &text, files); /* of a list; a text has no items */
         else if (cJSON_IsString(v))
             buf_puts(&text, v->valuestring);
         strs_printf(env, "BLOOMERY_%s=%s", name, text.p ? text.p : "");

@@ -23,7 +23,7 @@ const cJSON *plan_wish(const struct making *m, const char *key);
 int plan_own_read(struct making *m, struct err *err);
 
 /* BLOOMERY_KEY=VALUE of each key that the profile declares in `metadata`; "" where the crate does not say it. */
-void plan_own_env(const struct making *m, struct strs *env);
+void plan_own_env(const struct making *m, struct strs *env, struct strs *files);
 
 /* Can it be the name of a file, an artifact and an argument? */
 bool plan_name_ok(const char *s);

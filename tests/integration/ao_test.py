@@ -164,7 +164,8 @@ def test_c_source_that_is_not_there():
     body = pack("ao_with_c", edit={"Cargo.toml": lambda t: t.replace("c/main.c", "c/absent.c")})
     job = d.wait(d.accept("ao", body, trial="off"))
     equal(job["state"], "failed", "state")
-    check(job["error"]["kind"] in ("bad_source", "contract") and "c/absent.c" in job["error"]["message"], "the message", job)
+    check(job["error"]["kind"] == "bad_source" and "c/absent.c" in job["error"]["message"], "the message", job)
+    check("build" not in [p["name"] for p in job["phases"]], "it is said before anything is compiled", job["phases"])
 
 
 @suite.test

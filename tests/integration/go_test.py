@@ -439,7 +439,7 @@ def test_nothing_to_call():
 @suite.test
 def test_headers_that_are_not_there():
     missing = lambda t: t.replace("include/slag.h", "include/slack.h")
-    job = d.fail(d.accept("go", pack("go_header", edit={"Cargo.toml": missing})), "link")
+    job = d.fail(d.accept("go", pack("go_header", edit={"Cargo.toml": missing})), "bad_source")
     check("include/slack.h" in job["error"]["message"], "the message", job["error"])
     job = d.fail(d.accept("go", pack("go_header", edit={"include/slag.h": lambda t: t + "class slag { };\n"})), "link")
     check("the header is not C: include/slag.h:" in job["error"]["message"] and "unknown type name 'class'" in
