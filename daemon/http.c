@@ -385,6 +385,16 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *conn, const 
     return settle(r);
 }
 
+/* Has the client said that it sends nothing more? libmicrohttpd misses that now and then, if it comes while the
+ * connection is suspended, and tells of a time-out later. */
+static bool sends_no_more(struct request *r)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(r->conn, MHD_CONNECTION_INFO_CONNECTION_FD);
+    char byte;
+
+    return info && recv(info->connect_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 static void on_completed(void *cls, struct MHD_Connection *conn, void **con_cls, enum MHD_RequestTerminationCode why)
 {
     struct http_server *s = cls;
@@ -397,7 +407,7 @@ static void on_completed(void *cls, struct MHD_Connection *conn, void **con_cls,
     if (r->phase == PHASE_BODY && !r->answered && !s->stopping) {
         /* The body ended early. Whoever shut down only its sending side, or is merely slow, can still read why. */
         struct answer a = ANSWER_INIT;
-        upload_problem(r, why == MHD_REQUEST_TERMINATED_TIMEOUT_REACHED, &a);
+        upload_problem(r, why == MHD_REQUEST_TERMINATED_TIMEOUT_REACHED && !sends_no_more(r), &a);
         add_common(&a);
         send_early(r, a.status, &a);
         answer_clear(&a);
