@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import tarfile
 
-from lib import BUILD, ROOT, SHARE, Daemon, Suite, check, equal, inline, nothing_left, until
+from lib import BUILD, ROOT, SHARE, Daemon, Suite, check, entry, equal, nothing_left, tar_of, until
 
 suite = Suite("packed", seconds=900)
 d = None
@@ -59,8 +59,10 @@ fn panic(_: &core::panic::PanicInfo) -> ! { loop {} }
 SIDES = ["extra.txt", "iron_core.symbols", "libiron_core-arm64.a", "libiron_core.so", "tags.json"]
 
 
-def crate(manifest=MANIFEST + WANTED, **files):
-    return inline(manifest, **{"src__lib": LIB, **files})
+def crate(manifest=MANIFEST + WANTED, src__lib=LIB, c_files=("c/main.c", "c/more.c"), **files):
+    texts = {"Cargo.toml": manifest, "src/lib.rs": src__lib, **{name: "int c;\n" for name in c_files},
+             **{k.replace("__", "/") + ".rs": v for k, v in files.items()}}
+    return tar_of([(entry(name), text.encode()) for name, text in texts.items()])
 
 
 def bloomeryd(*words):
@@ -200,6 +202,8 @@ def test_keys_of_the_crate():
         manifest = MANIFEST.split("entry =")[0] + line + "\n" + WANTED
         job = d.fail(d.accept("packed", crate(manifest)), "bad_source")
         check(words in job["error"]["message"], "the message", job["error"])
+    job = d.fail(d.accept("packed", crate(c_files=["c/main.c"])), "bad_source")
+    check("c/more.c, which is not there" in job["error"]["message"], "the message", job["error"])
 
 
 @suite.test
