@@ -153,11 +153,11 @@ setup-test:
 
 demo: setup ## from nothing to a wasm module and a static binary
 	@$(MAKE) -s all
-	@build/bloomeryd images build $(PROFILE)
+	@for p in wasm wasi musl; do build/bloomeryd --state $(CURDIR)/state images build $$p || exit 1; done
 	@tests/demo
 
 images: all ## build the container images, or PROFILE=name's only
-	build/bloomeryd images build $(PROFILE)
+	build/bloomeryd --state $(CURDIR)/state images build $(PROFILE)
 
 run: all ## the daemon in the foreground, state in ./state
 	build/bloomeryd --state $(CURDIR)/state

@@ -140,6 +140,48 @@ int api_get(struct http *h, const char *path, cJSON **ret, struct err *err)
     return api_call(h, &call, ret, err);
 }
 
+int api_by_id(struct http *h, const char *method, const char *id, cJSON **ret, struct err *err)
+{
+    AUTO(char_p) char *safe = http_escape(id);
+    AUTO(char_p) char *job = mem_printf("/v1/jobs/%s", safe);
+    AUTO(char_p) char *group = mem_printf("/v1/groups/%s", safe);
+    struct err no_job = ERR_INIT;
+
+    if (api_call(h, &(const struct api_call){.method = method, .path = job}, ret, &no_job) == 0)
+        return 0;
+    if (no_job.kind != ERR_NOT_FOUND) {
+        *err = no_job;
+        return -1;
+    }
+    if (api_call(h, &(const struct api_call){.method = method, .path = group}, ret, err) == 0)
+        return 0;
+    if (err->kind != ERR_NOT_FOUND)
+        return -1;
+    err_set(err, ERR_NOT_FOUND, "there is no job and no group %.64s", id);
+    return err_hint(err, "%s", no_job.hint);
+}
+
+size_t api_job_count(const cJSON *answer)
+{
+    const cJSON *jobs = json_arr(answer, "jobs");
+
+    return jobs ? (size_t)cJSON_GetArraySize(jobs) : 1;
+}
+
+cJSON *api_job_at(const cJSON *answer, size_t i)
+{
+    const cJSON *jobs = json_arr(answer, "jobs");
+
+    return jobs ? cJSON_GetArrayItem(jobs, (int)i) : i == 0 ? (cJSON *)answer : NULL;
+}
+
+char *api_path(const cJSON *answer)
+{
+    AUTO(char_p) char *id = http_escape(json_str(answer, "id", ""));
+
+    return mem_printf("/v1/%s/%s", json_arr(answer, "jobs") ? "groups" : "jobs", id);
+}
+
 int api_exit_code(const struct err *err)
 {
     switch (err->kind) {

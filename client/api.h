@@ -27,6 +27,16 @@ int api_call(struct http *h, const struct api_call *call, cJSON **ret, struct er
 /* GET path. */
 int api_get(struct http *h, const char *path, cJSON **ret, struct err *err);
 
+/* GET or DELETE what has this id: a job, or a group of several ("jobs"). ERR_NOT_FOUND: neither. *ret as in api_call. */
+int api_by_id(struct http *h, const char *method, const char *id, cJSON **ret, struct err *err);
+
+/* What an answer is about: the job that it is, or the jobs of the group. Borrowed from it. */
+size_t api_job_count(const cJSON *answer);
+cJSON *api_job_at(const cJSON *answer, size_t i); /* NULL: there are fewer */
+
+/* The path of the job or group that an answer shows. The caller owns it. */
+char *api_path(const cJSON *answer);
+
 /* Fill *err from an answer that is no success. Returns -1. */
 int api_problem(int status, const char *body, size_t len, struct err *err);
 

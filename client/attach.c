@@ -1,5 +1,5 @@
 /*
- * attach.c - see attach.h. Signals are read from a descriptor while a job is
+ * attach.c - see attach.h. Signals are read from a descriptor while jobs are
  * followed, so that ^C is an event of this loop and nothing else.
  */
 #include "client/attach.h"
@@ -20,16 +20,26 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-enum { STEP_MS = 200, QUEUE_FIRST_MS = 1000, QUEUE_EVERY_MS = 5000 };
+enum { STEP_MS = 200, QUEUE_FIRST_MS = 1000, QUEUE_EVERY_MS = 5000, MAX_MEMBERS = 64, WIDTH_MAX = 32 };
+
+struct member {
+    const char *id;      /* borrowed */
+    const char *profile; /* before each line; NULL: nothing is */
+    struct tail *tail;   /* NULL once it has ended */
+    bool shown;          /* some of the log */
+    char *queue;         /* what was last said of it */
+};
 
 struct attach {
     struct http *http;
-    const char *id;
+    const cJSON *what;
+    char *path; /* of it */
+    struct member *members;
+    size_t count;
+    int width; /* of the longest profile's name */
     enum attach_mode mode;
     int signals;
     bool canceled;
-    bool shown;  /* some of the log */
-    char *queue; /* what was last said of it */
     int64_t ask_ms;
 };
 
@@ -51,7 +61,7 @@ static bool ask_cancel(struct attach *a)
         return false;
     for (int tries = 0; tries < 2; tries++) {
         struct pollfd p[2] = {{.fd = tty, .events = POLLIN}, {.fd = a->signals, .events = POLLIN}};
-        fprintf(stderr, "\ncancel the job or detach? [c/d] ");
+        fprintf(stderr, "\ncancel the %s or detach? [c/d] ", a->count > 1 ? "jobs" : "job");
         if (poll(p, 2, -1) < 0 && errno != EINTR)
             return false;
         if (p[1].revents) {
@@ -72,9 +82,7 @@ static bool ask_cancel(struct attach *a)
 
 static int cancel(struct attach *a, struct err *err)
 {
-    AUTO(char_p) char *id = http_escape(a->id);
-    AUTO(char_p) char *path = mem_printf("/v1/jobs/%s", id);
-    const struct api_call call = {.method = "DELETE", .path = path};
+    const struct api_call call = {.method = "DELETE", .path = a->path};
     cJSON *answer = NULL;
 
     int rc = api_call(a->http, &call, &answer, err);
@@ -83,46 +91,94 @@ static int cancel(struct attach *a, struct err *err)
     if (rc < 0 && err->kind == ERR_CONFLICT)
         rc = 0;
     if (rc == 0)
-        note_line("canceling job %s", a->id);
+        note_line("canceling %s", json_str(a->what, "id", ""));
     return rc;
 }
 
-/* While nothing has come of the log: where the job stands. */
+/* While nothing has come of a log: where its job stands. */
 static void say_queue(struct attach *a)
 {
     int64_t now = clock_monotonic_ms();
-    AUTO(char_p) char *path = NULL;
-    AUTO(json) cJSON *job = NULL;
+    AUTO(json) cJSON *answer = NULL;
     struct err ignored = ERR_INIT;
+    bool silent = false;
 
-    if (a->mode != ATTACH_ASK || a->shown || now < a->ask_ms)
+    for (size_t i = 0; i < a->count; i++)
+        silent = silent || !a->members[i].shown;
+    if (a->mode != ATTACH_ASK || !silent || now < a->ask_ms)
         return;
     a->ask_ms = now + QUEUE_EVERY_MS;
-    path = mem_printf("/v1/jobs/%s", a->id);
-    if (api_get(a->http, path, &job, &ignored) < 0)
+    if (api_get(a->http, a->path, &answer, &ignored) < 0)
         return;
-    char *text = show_queue(job);
-    if (text[0] && (!a->queue || strcmp(text, a->queue) != 0))
-        note_line("%s", text);
-    mem_free(a->queue);
-    a->queue = text;
+    for (size_t i = 0; i < a->count; i++) {
+        struct member *m = &a->members[i];
+        const cJSON *job = api_job_at(answer, i);
+        if (m->shown || strcmp(json_str(job, "id", ""), m->id) != 0)
+            continue;
+        char *text = show_queue(job);
+        if (text[0] && (!m->queue || strcmp(text, m->queue) != 0))
+            note_line("%s%s%s", m->profile ? m->profile : "", m->profile ? ": " : "", text);
+        mem_free(m->queue);
+        m->queue = text;
+    }
 }
 
-static int follow(struct attach *a, struct tail *f, int64_t deadline_ms, enum attach_end *ret, struct err *err)
+/* The lines that came, with the profile before each where there are several logs. */
+static void show_lines(struct attach *a, struct member *m, const struct buf *text)
+{
+    AUTO(buf) struct buf marked = {0};
+
+    m->shown = true;
+    if (a->mode == ATTACH_QUIET)
+        return;
+    for (size_t from = 0; m->profile && from < text->len;) {
+        const char *line = text->p + from, *end = memchr(line, '\n', text->len - from);
+        size_t len = end ? (size_t)(end - line) : text->len - from;
+        buf_printf(&marked, "%-*s | ", a->width, m->profile);
+        buf_put(&marked, line, len);
+        buf_puts(&marked, "\n");
+        from += len + 1;
+    }
+    const struct buf *shown = m->profile ? &marked : text;
+    show_log(shown->p, shown->len);
+}
+
+/* What came of every log within STEP_MS. *ret_left: how many have not ended. */
+static int step(struct attach *a, size_t *ret_left, struct err *err)
 {
     AUTO(buf) struct buf text = {0};
+    size_t left = 0, open = 0;
 
-    for (;;) {
+    for (size_t i = 0; i < a->count; i++)
+        open += a->members[i].tail != NULL;
+    for (size_t i = 0; i < a->count; i++) {
+        struct member *m = &a->members[i];
+        if (!m->tail)
+            continue;
         buf_clear(&text);
-        int rc = tail_step(f, STEP_MS, &text, err);
+        int rc = tail_step(m->tail, STEP_MS / (int)open, &text, err);
         if (rc < 0)
-            return -1;
-        if (text.len > 0) {
-            a->shown = true;
-            if (a->mode != ATTACH_QUIET)
-                show_log(text.p, text.len);
-        }
+            return m->profile ? err_wrap(err, "%s", m->profile) : -1;
+        if (text.len > 0)
+            show_lines(a, m, &text);
         if (rc == TAIL_END) {
+            tail_free(STEAL(m->tail));
+            m->shown = true; /* it waits no more */
+        } else {
+            left++;
+        }
+    }
+    *ret_left = left;
+    return 0;
+}
+
+static int follow(struct attach *a, int64_t deadline_ms, enum attach_end *ret, struct err *err)
+{
+    for (;;) {
+        size_t left = 0;
+        if (step(a, &left, err) < 0)
+            return -1;
+        if (left == 0) {
             *ret = a->canceled ? ATTACH_CANCELED : ATTACH_FINISHED;
             return 0;
         }
@@ -147,12 +203,35 @@ static int follow(struct attach *a, struct tail *f, int64_t deadline_ms, enum at
     }
 }
 
-int attach_run(struct http *h, const char *id, int64_t deadline_ms, enum attach_mode mode, enum attach_end *ret,
+static void open_members(struct attach *a)
+{
+    bool several = json_arr(a->what, "jobs") != NULL;
+
+    a->members = mem_alloc(a->count * sizeof *a->members);
+    for (size_t i = 0; i < a->count; i++) {
+        struct member *m = &a->members[i];
+        const cJSON *job = api_job_at(a->what, i);
+        m->id = json_str(job, "id", "");
+        m->profile = several ? json_str(job, "profile", "?") : NULL;
+        m->tail = tail_new(a->http, m->id);
+        int width = several ? (int)strnlen(m->profile, WIDTH_MAX) : 0;
+        a->width = width > a->width ? width : a->width;
+    }
+}
+
+int attach_run(struct http *h, const cJSON *what, int64_t deadline_ms, enum attach_mode mode, enum attach_end *ret,
                struct err *err)
 {
-    struct attach a = {.http = h, .id = id, .mode = mode, .ask_ms = clock_monotonic_ms() + QUEUE_FIRST_MS};
+    struct attach a = {.http = h,
+                       .what = what,
+                       .count = api_job_count(what),
+                       .mode = mode,
+                       .ask_ms = clock_monotonic_ms() + QUEUE_FIRST_MS};
     sigset_t ours, before;
 
+    if (a.count > MAX_MEMBERS)
+        return err_set(err, ERR_UNAVAILABLE, "the server's answer has %zu jobs; at most %d can be followed at once",
+                       a.count, MAX_MEMBERS);
     sigemptyset(&ours);
     sigaddset(&ours, SIGINT);
     sigaddset(&ours, SIGTERM);
@@ -162,12 +241,17 @@ int attach_run(struct http *h, const char *id, int64_t deadline_ms, enum attach_
     if (signals < 0) {
         err_sys(err, ERR_INTERNAL, errno, "cannot listen for signals");
     } else {
-        struct tail *f = tail_new(h, id);
         a.signals = signals;
-        rc = follow(&a, f, deadline_ms, ret, err);
-        tail_free(f);
+        a.path = api_path(what);
+        open_members(&a);
+        rc = follow(&a, deadline_ms, ret, err);
+        for (size_t i = 0; i < a.count; i++) {
+            tail_free(a.members[i].tail);
+            mem_free(a.members[i].queue);
+        }
+        mem_free(a.members);
+        mem_free(a.path);
     }
     sigprocmask(SIG_SETMASK, &before, NULL);
-    mem_free(a.queue);
     return rc;
 }

@@ -1,11 +1,12 @@
 /*
- * attach.h - stay with a job until it is finished: its log as it grows, its
- * place in the queue, and what ^C means meanwhile. Main thread.
+ * attach.h - stay with jobs until they are finished: their logs as they grow,
+ * their places in the queue, and what ^C means meanwhile. Main thread.
  */
 #pragma once
 
 #include "base/err.h"
 #include "base/http.h"
+#include "base/json.h"
 
 #include <stdint.h>
 
@@ -17,6 +18,7 @@ enum attach_mode {
     ATTACH_QUIET /* nothing shown; ^C detaches */
 };
 
-/* deadline_ms: on the monotonic clock; 0 is none. ATTACH_CANCELED: the user asked for it, and the server agreed. */
-int attach_run(struct http *h, const char *id, int64_t deadline_ms, enum attach_mode mode, enum attach_end *ret,
+/* what: a job, or a group; a group's logs are shown together, each line with its profile before it.
+ * deadline_ms: on the monotonic clock; 0 is none. ATTACH_CANCELED: the user asked for it, and the server agreed. */
+int attach_run(struct http *h, const cJSON *what, int64_t deadline_ms, enum attach_mode mode, enum attach_end *ret,
                struct err *err);

@@ -90,19 +90,13 @@ static int pack_and_submit(struct call *c, struct pack *p, cJSON **ret_answer)
     return 0;
 }
 
-/* The jobs of an answer: itself, or a group's. */
-static size_t job_count(const cJSON *answer)
+/* Commands that take an id take a group's too. */
+static void print_id(const struct call *c, const cJSON *answer)
 {
-    const cJSON *jobs = json_arr(answer, "jobs");
-
-    return jobs ? (size_t)cJSON_GetArraySize(jobs) : 1;
-}
-
-static const cJSON *job_at(const cJSON *answer, size_t i)
-{
-    const cJSON *jobs = json_arr(answer, "jobs");
-
-    return jobs ? cJSON_GetArrayItem(jobs, (int)i) : answer;
+    if (c->json)
+        show_json(answer);
+    else
+        printf("%s\n", json_str(answer, "id", "?"));
 }
 
 int build_submit(struct call *c)
@@ -114,51 +108,75 @@ int build_submit(struct call *c)
     pack_clear(&p);
     if (code != 0)
         return code;
-    if (c->json)
-        show_json(answer);
-    for (size_t i = 0; !c->json && i < job_count(answer); i++)
-        printf("%s\n", json_str(job_at(answer, i), "id", "?"));
+    print_id(c, answer);
     return EXIT_BUILT;
 }
 
 /* --- follow and download --- */
 
-static char *default_folder(const struct pack *p, const char *profile)
+/* A server must not choose where its bytes go. */
+static const char *folder_name(const cJSON *job)
 {
-    return p->root ? mem_printf("%s/target/bloomery/%s", p->root, profile) : mem_printf("bloomery-out/%s", profile);
+    const char *profile = json_str(job, "profile", "");
+
+    return profile[0] == '.' || !profile[0] || strchr(profile, '/') ? "unknown" : profile;
 }
 
-/* One finished job: its artifacts, or why there are none. Replaces *job by what the server knows now. */
-static int finish(struct call *c, const char *folder, cJSON **job)
+/* root: of what was packed, or NULL. */
+static char *folder_of(const struct call *c, const cJSON *answer, const cJSON *job, const char *root)
+{
+    const char *profile = folder_name(job);
+
+    if (c->out)
+        return json_arr(answer, "jobs") ? mem_printf("%s/%s", c->out, profile) : mem_strdup(c->out);
+    return root ? mem_printf("%s/target/bloomery/%s", root, profile) : mem_printf("bloomery-out/%s", profile);
+}
+
+/* One finished job: its artifacts, or why there are none. */
+static int finish(struct call *c, const char *folder, cJSON *job)
 {
     struct err err = ERR_INIT;
-    AUTO(char_p) char *path = mem_printf("/v1/jobs/%s", json_str(*job, "id", ""));
-    cJSON *now = NULL;
-
-    if (api_get(c->http, path, &now, &err) < 0)
-        return fail(&err);
-    cJSON_Delete(*job);
-    *job = now;
-    bool built = strcmp(json_str(now, "state", ""), "succeeded") == 0;
+    bool built = strcmp(json_str(job, "state", ""), "succeeded") == 0;
     const cJSON *warning;
-    cJSON_ArrayForEach(warning, json_arr(now, "warnings"))
+
+    cJSON_ArrayForEach(warning, json_arr(job, "warnings"))
     {
         if (!c->json && cJSON_IsString(warning))
             note_line("warning: %s", warning->valuestring);
     }
-    if (!c->json && json_str(now, "cached_from", NULL))
-        note_line("built before, by job %s", json_str(now, "cached_from", ""));
+    if (!c->json && json_str(job, "cached_from", NULL))
+        note_line("built before, by job %s", json_str(job, "cached_from", ""));
     if (!built && !c->json)
-        show_failure(now);
+        show_failure(job);
     /* A failed job may have some too: what its contract says is in them. */
-    if (built && download_all(c->http, now, folder, NULL, c->json, &err) < 0)
+    if (built && download_all(c->http, job, folder, NULL, c->json, &err) < 0)
         return fail(&err);
     if (built)
         return EXIT_BUILT;
-    return strcmp(json_str(json_obj(now, "error"), "kind", ""), "engine") == 0 ||
-                   strcmp(json_str(json_obj(now, "error"), "kind", ""), "internal") == 0
+    return strcmp(json_str(json_obj(job, "error"), "kind", ""), "engine") == 0 ||
+                   strcmp(json_str(json_obj(job, "error"), "kind", ""), "internal") == 0
                ? EXIT_SERVER
                : EXIT_FAILED;
+}
+
+static int finish_all(struct call *c, const cJSON *answer, const char *root)
+{
+    bool group = json_arr(answer, "jobs") != NULL;
+    int code = EXIT_BUILT;
+
+    for (size_t i = 0; i < api_job_count(answer); i++) {
+        cJSON *job = api_job_at(answer, i);
+        AUTO(char_p) char *folder = folder_of(c, answer, job, root);
+        if (group && !c->json)
+            note_line("== %s ==", json_str(job, "profile", "?"));
+        int one = finish(c, folder, job);
+        /* A failed build is worse than nothing at all. */
+        if (code == EXIT_BUILT || one == EXIT_FAILED)
+            code = one;
+    }
+    if (group && !c->json)
+        show_group(answer);
+    return code;
 }
 
 static int attach_code(enum attach_end end, const char *id)
@@ -178,26 +196,28 @@ static int attach_code(enum attach_end end, const char *id)
     return EXIT_SERVER;
 }
 
-static int take_job(struct call *c, const char *folder, bool several, cJSON **job, bool *ret_stop)
+/* The job or group to its end; *answer is replaced by what the server knows then. */
+static int follow(struct call *c, const char *root, cJSON **answer)
 {
     struct err err = ERR_INIT;
-    AUTO(char_p) char *id = mem_strdup(json_str(*job, "id", ""));
+    const char *id = json_str(*answer, "id", "");
+    AUTO(char_p) char *path = api_path(*answer);
     enum attach_end end;
+    cJSON *now = NULL;
 
-    if (!c->json) {
-        if (several)
-            note_line("== %s ==", json_str(*job, "profile", "?"));
-        note_line("job %s", id);
-    }
-    if (attach_run(c->http, id, c->deadline_ms, c->json ? ATTACH_QUIET : ATTACH_ASK, &end, &err) < 0) {
+    if (!c->json)
+        note_line("%s %s", json_arr(*answer, "jobs") ? "group" : "job", id);
+    if (attach_run(c->http, *answer, c->deadline_ms, c->json ? ATTACH_QUIET : ATTACH_ASK, &end, &err) < 0) {
         note_line("the job goes on, if the server does. Attach again with: bloomery log %s", id);
-        *ret_stop = true;
         return fail(&err);
     }
-    *ret_stop = end == ATTACH_TIMED_OUT || end == ATTACH_DETACHED;
-    if (*ret_stop)
+    if (end == ATTACH_TIMED_OUT || end == ATTACH_DETACHED)
         return attach_code(end, id);
-    return finish(c, folder, job);
+    if (api_get(c->http, path, &now, &err) < 0)
+        return fail(&err);
+    cJSON_Delete(*answer);
+    *answer = now;
+    return finish_all(c, now, root);
 }
 
 int build_run(struct call *c)
@@ -205,42 +225,15 @@ int build_run(struct call *c)
     struct pack p = PACK_INIT;
     AUTO(json) cJSON *answer = NULL;
     int code = pack_and_submit(c, &p, &answer);
-    bool stop = code != 0;
 
-    if (stop) {
-        pack_clear(&p);
-        return code;
-    }
-    size_t count = job_count(answer);
-    if (c->detach) {
-        for (size_t i = 0; !c->json && i < count; i++)
-            printf("%s\n", json_str(job_at(answer, i), "id", "?"));
-        stop = true;
-    }
-    for (size_t i = 0; !stop && i < count; i++) {
-        AUTO(json) cJSON *job = cJSON_Duplicate(job_at(answer, i), true);
-        const char *profile = json_str(job, "profile", "?");
-        if (strchr(profile, '/') || profile[0] == '.')
-            profile = "unknown";
-        AUTO(char_p)
-        char *folder = !c->out     ? default_folder(&p, profile)
-                       : count > 1 ? mem_printf("%s/%s", c->out, profile)
-                                   : mem_strdup(c->out);
-        int one = take_job(c, folder, count > 1, &job, &stop);
-        /* The worst that happened, and a failed build is worse than nothing at all. */
-        if (code == 0)
-            code = one;
-        cJSON *jobs = cJSON_GetObjectItemCaseSensitive(answer, "jobs");
-        if (jobs)
-            cJSON_ReplaceItemInArray(jobs, (int)i, STEAL(job));
-        else {
-            cJSON_Delete(answer);
-            answer = STEAL(job);
-        }
+    if (code == 0 && c->detach) {
+        print_id(c, answer);
+    } else if (code == 0) {
+        code = follow(c, p.root, &answer);
+        if (c->json)
+            show_json(answer);
     }
     pack_clear(&p);
-    if (c->json)
-        show_json(answer);
     return code;
 }
 
@@ -249,13 +242,15 @@ int build_run(struct call *c)
 int build_log(struct call *c)
 {
     struct err err = ERR_INIT;
+    AUTO(json) cJSON *answer = NULL;
     enum attach_end end;
 
     if (c->arg_count != 1) {
         err_set(&err, ERR_BAD_REQUEST, "which job? Say bloomery log ID");
         return fail(&err);
     }
-    if (attach_run(c->http, c->args[0], c->deadline_ms, ATTACH_LOG, &end, &err) < 0)
+    if (api_by_id(c->http, "GET", c->args[0], &answer, &err) < 0 ||
+        attach_run(c->http, answer, c->deadline_ms, ATTACH_LOG, &end, &err) < 0)
         return fail(&err);
     return end == ATTACH_DETACHED ? EXIT_BUILT : attach_code(end, c->args[0]);
 }
@@ -263,18 +258,35 @@ int build_log(struct call *c)
 int build_get(struct call *c)
 {
     struct err err = ERR_INIT;
-    AUTO(json) cJSON *job = NULL;
+    AUTO(json) cJSON *answer = NULL;
+    int code = EXIT_BUILT;
 
     if (c->arg_count < 1) {
         err_set(&err, ERR_BAD_REQUEST, "which job? Say bloomery get ID [NAME...]");
         return fail(&err);
     }
-    AUTO(char_p) char *id = http_escape(c->args[0]);
-    AUTO(char_p) char *path = mem_printf("/v1/jobs/%s", id);
-    if (api_get(c->http, path, &job, &err) < 0 ||
-        download_all(c->http, job, c->out ? c->out : ".", c->args + 1, c->json, &err) < 0)
+    if (api_by_id(c->http, "GET", c->args[0], &answer, &err) < 0)
         return fail(&err);
-    if (c->json)
-        show_json(job);
-    return EXIT_BUILT;
+    bool group = json_arr(answer, "jobs") != NULL;
+    if (group && c->arg_count > 1) {
+        err_set(&err, ERR_BAD_REQUEST, "of a group all artifacts are taken");
+        err_hint(&err, "bloomery status %.40s lists its jobs; bloomery get JOB NAME takes one artifact", c->args[0]);
+        return fail(&err);
+    }
+    for (size_t i = 0; i < api_job_count(answer); i++) {
+        cJSON *job = api_job_at(answer, i);
+        AUTO(char_p)
+        char *folder =
+            group ? mem_printf("%s/%s", c->out ? c->out : ".", folder_name(job)) : mem_strdup(c->out ? c->out : ".");
+        if (download_all(c->http, job, folder, c->args + 1, c->json, &err) == 0)
+            continue;
+        /* A member that failed does not keep the others back. */
+        if (group)
+            err_wrap(&err, "%s", json_str(job, "profile", "?"));
+        int one = fail(&err);
+        code = code ? code : one;
+    }
+    if (c->json && (group || code == EXIT_BUILT))
+        show_json(answer);
+    return code;
 }

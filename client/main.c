@@ -17,14 +17,15 @@ static const char USAGE[] =
     "usage: bloomery COMMAND [ARGUMENTS]\n"
     "\n"
     "  build [PATH] --profile P[,Q]   pack, submit, follow the log, download, summarise\n"
-    "  submit [PATH] --profile P      pack and submit; prints the job's id\n"
-    "  status [ID]                    a job, or the newest jobs (-o state=, profile=, crate=, limit=)\n"
+    "  submit [PATH] --profile P[,Q]  pack and submit; prints the id\n"
+    "  status [ID]                    a job, or the newest jobs (-o state=, profile=, crate=, group=, limit=)\n"
     "  log ID                         a job's log, followed until it is finished\n"
     "  get ID [NAME...]               download artifacts into --out (.)\n"
     "  cancel ID...                   cancel jobs\n"
     "  profiles [NAME]                what can be built, and with which options\n"
     "\n"
-    "PATH is a crate's folder (.), a Cargo.toml, or a tarball.\n"
+    "PATH is a crate's folder (.), a Cargo.toml, or a tarball. Several profiles make a group: one upload, a job\n"
+    "for each, and a folder for each below --out. ID is a job's or a group's.\n"
     "\n"
     "  -p, --profile P[,Q]    what to build for\n"
     "  -d, --out DIR          where artifacts go (target/bloomery/PROFILE)\n"
@@ -190,20 +191,20 @@ static int run_status(struct call *c)
 {
     struct err err = ERR_INIT;
     AUTO(json) cJSON *answer = NULL;
-    AUTO(char_p) char *id = c->arg_count > 0 ? http_escape(c->args[0]) : NULL;
+    const char *id = c->arg_count > 0 ? c->args[0] : NULL;
     AUTO(char_p)
-    char *path = id           ? mem_printf("/v1/jobs/%s", id)
-                 : c->query.p ? mem_printf("/v1/jobs?%s", c->query.p + 1)
-                              : mem_strdup("/v1/jobs?limit=20");
+    char *path = c->query.p ? mem_printf("/v1/jobs?%s", c->query.p + 1) : mem_strdup("/v1/jobs?limit=20");
 
-    if (api_get(c->http, path, &answer, &err) < 0)
+    if ((id ? api_by_id(c->http, "GET", id, &answer, &err) : api_get(c->http, path, &answer, &err)) < 0)
         return fail(&err);
     if (c->json)
         show_json(answer);
-    else if (id)
-        show_job(answer);
-    else
+    else if (!id)
         show_jobs(answer);
+    else if (json_arr(answer, "jobs"))
+        show_group(answer);
+    else
+        show_job(answer);
     return EXIT_BUILT;
 }
 
@@ -214,16 +215,13 @@ static int run_cancel(struct call *c)
     if (c->arg_count == 0)
         return bad_call("which job? Say bloomery cancel ID");
     for (size_t i = 0; i < c->arg_count; i++) {
-        AUTO(char_p) char *id = http_escape(c->args[i]);
-        AUTO(char_p) char *path = mem_printf("/v1/jobs/%s", id);
         AUTO(json) cJSON *answer = NULL;
-        const struct api_call call = {.method = "DELETE", .path = path};
-        if (api_call(c->http, &call, &answer, &err) < 0)
+        if (api_by_id(c->http, "DELETE", c->args[i], &answer, &err) < 0)
             return fail(&err);
         if (c->json && answer)
             show_json(answer);
         else
-            note_line("canceling job %s", c->args[i]);
+            note_line("canceling %s %s", json_arr(answer, "jobs") ? "group" : "job", c->args[i]);
     }
     return EXIT_BUILT;
 }

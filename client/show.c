@@ -257,6 +257,32 @@ void show_job(const cJSON *job)
         show_failure(job);
 }
 
+void show_group(const cJSON *group)
+{
+    const cJSON *job, *item;
+
+    out(stdout, "group      %s\n", json_str(group, "id", "?"));
+    out(stdout, "state      %s\n", json_str(group, "state", "?"));
+    cJSON_ArrayForEach(job, json_arr(group, "jobs"))
+    {
+        const cJSON *e = json_obj(job, "error");
+        const char *between = " ";
+        AUTO(char_p) char *queue = show_queue(job);
+        out(stdout, "%-10s %s  %s", json_str(job, "profile", "?"), json_str(job, "id", "?"),
+            queue[0] ? queue : json_str(job, "state", "?"));
+        if (e)
+            out(stdout, "  %s: %s", json_str(e, "kind", "?"), json_str(e, "message", ""));
+        cJSON_ArrayForEach(item, json_arr(job, "artifacts"))
+        {
+            AUTO(char_p) char *size = note_size(json_int(item, "size", 0));
+            out(stdout, "%s %s (%s)", between, json_str(item, "file", json_str(item, "name", "?")), size);
+            between = ",";
+        }
+        out(stdout, "\n");
+    }
+    fflush(stdout);
+}
+
 void show_jobs(const cJSON *list)
 {
     const cJSON *job;

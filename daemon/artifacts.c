@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/tar.h"
 #include "daemon/app.h"
+#include "daemon/groups.h"
 #include "daemon/header.h"
 #include "daemon/job_json.h"
 #include "daemon/jobs.h"
@@ -194,20 +195,41 @@ void artifacts_source(struct request *r)
 
 /* --- all as one tar --- */
 
+/* folder: what the names stand beneath, or NULL. */
+static int put_job(struct tar_writer *w, const char *state_dir, const char *folder, const struct job *job,
+                   struct err *err)
+{
+    for (size_t i = 0; i < job->artifacts_count; i++) {
+        const struct artifact *x = &job->artifacts[i];
+        AUTO(char_p) char *path = path_blob(state_dir, x->sha256);
+        AUTO(char_p) char *name = mem_printf("%s%s%s", folder ? folder : "", folder ? "/" : "", x->name);
+        AUTO(fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        if (fd < 0)
+            return err_sys(err, ERR_INTERNAL, errno, "the file of %s cannot be read", name);
+        if (tar_put_fd(w, name, strcmp(x->kind, "elf") == 0 ? 0755 : 0644, fd, x->size, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int put_group(struct tar_writer *w, const char *state_dir, const struct group *g, struct err *err)
+{
+    AUTO(char_p) char *summary = groups_summary(g);
+    int rc = tar_put_bytes(w, "group.json", 0644, summary, strlen(summary), err); /* no profile has a dot in its name */
+
+    for (size_t i = 0; rc == 0 && i < g->count; i++)
+        rc = put_job(w, state_dir, g->jobs[i]->profile, g->jobs[i], err);
+    return rc;
+}
+
 static int write_tar(struct request *r, int out, struct err *err)
 {
     struct tar_writer *w = NULL;
     int rc = tar_writer_open(out, TAR_PLAIN, &w, err);
 
-    for (size_t i = 0; rc == 0 && i < r->job->artifacts_count; i++) {
-        const struct artifact *x = &r->job->artifacts[i];
-        AUTO(char_p) char *path = path_blob(r->app->state_dir, x->sha256);
-        AUTO(fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-        if (fd < 0)
-            rc = err_sys(err, ERR_INTERNAL, errno, "the file of %s cannot be read", x->name);
-        else
-            rc = tar_put_fd(w, x->name, strcmp(x->kind, "elf") == 0 ? 0755 : 0644, fd, x->size, err);
-    }
+    if (rc == 0)
+        rc = r->group ? put_group(w, r->app->state_dir, r->group, err)
+                      : put_job(w, r->app->state_dir, NULL, r->job, err);
     if (rc == 0)
         rc = tar_writer_finish(w, err);
     tar_writer_free(w);
@@ -238,7 +260,7 @@ static void tar_done(struct request *r)
         http_fail(r, &r->err);
         return;
     }
-    AUTO(char_p) char *name = mem_printf("%s.tar", r->job->id);
+    AUTO(char_p) char *name = mem_printf("%s.tar", r->group ? r->group->id : r->job->id);
     AUTO(char_p) char *disposition = header_attachment(name);
     a.status = 200;
     a.fd = r->file;
@@ -249,20 +271,23 @@ static void tar_done(struct request *r)
     http_answer(r, &a);
 }
 
-void artifacts_tar(struct request *r)
+static int64_t total_size(const struct job *job)
+{
+    int64_t total = 0;
+
+    for (size_t i = 0; i < job->artifacts_count; i++)
+        total += job->artifacts[i].size;
+    return total;
+}
+
+void artifacts_send_tar(struct request *r)
 {
     const struct limits *limits = &r->app->config->limits;
-    int64_t total = 0, available = 0;
+    int64_t total = r->group ? 0 : total_size(r->job), available = 0;
     struct err err = ERR_INIT;
 
-    if (!jobs_load(r))
-        return;
-    if (r->job->artifacts_count == 0) {
-        not_there(r, "artifacts");
-        return;
-    }
-    for (size_t i = 0; i < r->job->artifacts_count; i++)
-        total += r->job->artifacts[i].size;
+    for (size_t i = 0; r->group && i < r->group->count; i++)
+        total += total_size(r->group->jobs[i]);
     if (fs_free_bytes(r->app->state_dir, &available, &err) == 0 && available < limits->min_free_bytes + total) {
         err_set(&err, ERR_UNAVAILABLE, "the server's disk is too full to make the archive");
         err_hint(&err, "fetch the artifacts one by one");
@@ -270,4 +295,14 @@ void artifacts_tar(struct request *r)
         return;
     }
     http_work(r, tar_work, tar_done);
+}
+
+void artifacts_tar(struct request *r)
+{
+    if (!jobs_load(r))
+        return;
+    if (r->job->artifacts_count == 0)
+        not_there(r, "artifacts");
+    else
+        artifacts_send_tar(r);
 }

@@ -11,3 +11,6 @@ void artifacts_source(struct request *r);
 
 /* The primary artifact of r->job, which succeeded, as the answer to a build. */
 void artifacts_answer_primary(struct request *r);
+
+/* All artifacts of r->group, or else of r->job, which has some, as a tar. */
+void artifacts_send_tar(struct request *r);

@@ -33,6 +33,10 @@ static int list(struct images_call *k)
         if (rc == 0 && image.warning[0])
             printf("%-18s %-22s warning: %s\n", "", "", image.warning);
         missing += rc != 0;
+        if (rc == 0 && images_trial_ready(k->e, &k->cfg, p, &err) != 0) {
+            printf("%-18s %-22s %s: %s\n", "", "", err.msg, err.hint);
+            missing += !json_bool(json_obj(p->json, "trial"), "optional", false);
+        }
     }
     if (images_list(k->e, &k->cfg, k->profiles, &images, &err) < 0)
         return command_failed(&err);

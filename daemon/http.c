@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "daemon/app.h"
 #include "daemon/follow.h"
+#include "daemon/groups.h"
 #include "daemon/problem.h"
 #include "daemon/routes.h"
 #include "daemon/submit.h"
@@ -424,6 +425,7 @@ static void on_completed(void *cls, struct MHD_Connection *conn, void **con_cls,
     upload_free(r->upload);
     submit_free(r->submit);
     job_free(r->job);
+    groups_free(r->group);
     if (r->file >= 0)
         close(r->file);
     answer_clear(&r->answer);

@@ -23,6 +23,7 @@
 
 struct app;
 struct follower;
+struct group;
 struct http_server;
 struct route;
 struct submit;
@@ -50,6 +51,7 @@ struct request {
     struct waiter *waiter;
     /* what a work function hands to its end */
     struct job *job;
+    struct group *group; /* groups.c */
     int outcome;
     struct err err;
     int file; /* a descriptor or -1; closed with the request */

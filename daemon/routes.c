@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "daemon/app.h"
 #include "daemon/artifacts.h"
+#include "daemon/groups.h"
 #include "daemon/header.h"
 #include "daemon/jobs.h"
 #include "daemon/meta.h"
@@ -17,7 +18,7 @@
 
 struct route {
     const char *methods;             /* blank-separated; GET answers HEAD too */
-    const char *path;                /* {id} is a job's id, {name} any other single part */
+    const char *path;                /* {id} is a job's or group's id, {name} any other single part */
     void (*begin)(struct request *); /* at the headers, or NULL */
     void (*handle)(struct request *);
     bool own_query;       /* the handler judges the parameters itself */
@@ -37,6 +38,9 @@ static const struct route routes[] = {
     {"GET", "/v1/jobs/{id}/artifact", NULL, artifacts_primary, false, {NULL}},
     {"GET", "/v1/jobs/{id}/artifacts.tar", NULL, artifacts_tar, false, {NULL}},
     {"GET", "/v1/jobs/{id}/source", NULL, artifacts_source, false, {NULL}},
+    {"GET", "/v1/groups/{id}", NULL, groups_get, false, {"wait"}},
+    {"DELETE", "/v1/groups/{id}", NULL, groups_cancel, false, {NULL}},
+    {"GET", "/v1/groups/{id}/artifacts.tar", NULL, groups_tar, false, {NULL}},
     {"GET", "/v1/profiles", NULL, meta_profiles, false, {NULL}},
     {"GET", "/v1/profiles/{name}", NULL, meta_profile, false, {NULL}},
     {"GET", "/healthz", NULL, meta_health, false, {NULL}},
@@ -131,8 +135,9 @@ static bool find(struct request *r)
         return false;
     }
     if (r->id && !ulid_valid(r->id)) {
-        err_set(&err, ERR_NOT_FOUND, "there is no job of that id");
-        err_hint(&err, "a job's id has 26 characters, like 01ARZ3NDEKTSV4RRFFQ69G5FAV");
+        const char *what = strncmp(r->path, "/v1/groups/", 11) == 0 ? "group" : "job";
+        err_set(&err, ERR_NOT_FOUND, "there is no %s of that id", what);
+        err_hint(&err, "a %s's id has 26 characters, like 01ARZ3NDEKTSV4RRFFQ69G5FAV", what);
         refuse(r, &err, 0, NULL);
         return false;
     }

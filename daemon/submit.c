@@ -6,6 +6,7 @@
 #include "daemon/app.h"
 #include "daemon/artifacts.h"
 #include "daemon/follow.h"
+#include "daemon/groups.h"
 #include "daemon/job_json.h"
 #include "daemon/jobs.h"
 #include "daemon/problem.h"
@@ -402,7 +403,7 @@ static void commit_work(struct request *r)
         s->rc = commit(r, s);
 }
 
-/* Which job the request ends up with: the first id. */
+/* What the request ends up with: the first id of the list. */
 static void take_id(struct request *r, const char *ids)
 {
     mem_free(r->id);
@@ -414,37 +415,12 @@ static void answer_created(struct request *r, bool replayed)
     struct submit *s = r->submit;
     struct answer a = ANSWER_INIT;
     const char *group = replayed ? s->ret_group : s->group[0] ? s->group : NULL;
-    AUTO(buf) struct buf ids = {0};
-    cJSON *list = group ? cJSON_CreateArray() : NULL, *body = NULL;
 
-    if (replayed)
-        buf_puts(&ids, s->ids);
-    else
-        for (size_t i = 0; i < s->count; i++)
-            buf_printf(&ids, "%s%s", i ? "," : "", s->jobs[i].id);
-    for (const char *p = ids.p; *p;) {
-        size_t len = strcspn(p, ",");
-        mem_free(r->id);
-        r->id = mem_strndup(p, len);
-        if (!jobs_load(r)) {
-            cJSON_Delete(list);
-            return;
-        }
-        body = jobs_describe(r->app, r->job);
-        if (list)
-            cJSON_AddItemToArray(list, body);
-        p += len + (p[len] == ',');
-    }
-    if (group) {
-        cJSON *o = cJSON_CreateObject();
-        json_put_str(o, "id", group);
-        cJSON_AddItemToObject(o, "jobs", list);
-        answer_header(&a, "Location", "/v1/jobs?group=%s", group);
-        answer_json(&a, 201, "application/json", o);
-    } else {
-        answer_header(&a, "Location", "/v1/jobs/%s", r->job->id);
-        answer_json(&a, 201, "application/json", body);
-    }
+    take_id(r, group ? group : replayed ? s->ids : s->jobs[0].id);
+    if (group ? !groups_load(r) : !jobs_load(r))
+        return;
+    answer_header(&a, "Location", "/v1/%s/%s", group ? "groups" : "jobs", r->id);
+    answer_json(&a, 201, "application/json", group ? groups_describe(r->app, r->group) : jobs_describe(r->app, r->job));
     if (replayed)
         answer_header(&a, "Idempotent-Replayed", "true");
     http_answer(r, &a);

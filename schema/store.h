@@ -195,7 +195,7 @@ int store_cancel(struct store *s, const char *id, struct err *err);
 
 /* --- keeping house --- */
 
-/* Delete finished jobs older than `before`; at most `max`. *ret_ids: the ids deleted, NULL-terminated list, the
+/* Delete jobs that finished before `before`; those of a group only when all of them did. At most `max`. *ret_ids: the ids deleted, NULL-terminated list, the
  * caller frees with store_ids_free. A source goes with its last job. Blobs and sources that nobody refers to are found
  * with store_referenced. */
 int store_expire(struct store *s, int64_t before, int max, char ***ret_ids, struct err *err);
@@ -219,6 +219,9 @@ struct job_filter {
 int store_list(struct store_reader *r, const struct job_filter *f, struct job ***ret, size_t *ret_count, bool *ret_more,
                struct err *err);
 void store_list_free(struct job **jobs, size_t count);
+
+/* The jobs of a group, in the order in which store_add got them; else as store_list. STORE_NONE: no such group. */
+int store_group(struct store_reader *r, const char *group_id, struct job ***ret, size_t *ret_count, struct err *err);
 
 struct queue_place {
     int64_t position;   /* 1 is next */

@@ -30,8 +30,10 @@ static int expire_work(struct store_db *db, struct store_request *r, struct err 
 
     r->expire.ids = mem_alloc(sizeof *r->expire.ids);
     if (store_db_prepare(&q, db,
-                         "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE finished_at > 0 AND "
-                         "finished_at < ?1 ORDER BY finished_at LIMIT ?2) RETURNING id, source_sha256",
+                         "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs j WHERE finished_at > 0 AND "
+                         "finished_at < ?1 AND (group_id IS NULL OR NOT EXISTS (SELECT 1 FROM jobs m WHERE "
+                         "m.group_id = j.group_id AND (m.finished_at = 0 OR m.finished_at >= ?1))) "
+                         "ORDER BY finished_at LIMIT ?2) RETURNING id, source_sha256",
                          err) < 0)
         return -1;
     store_db_int(&q, r->expire.before);

@@ -282,6 +282,29 @@ int store_list(struct store_reader *r, const struct job_filter *f, struct job **
     return done;
 }
 
+int store_group(struct store_reader *r, const char *group_id, struct job ***ret, size_t *ret_count, struct err *err)
+{
+    const struct job_filter f = {.state = -1, .group = group_id, .limit = LIST_MAX};
+    struct job **jobs = NULL;
+    size_t count = 0;
+    bool more;
+
+    if (store_list(r, &f, &jobs, &count, &more, err) < 0)
+        return -1;
+    if (count == 0) {
+        store_list_free(jobs, 0);
+        return STORE_NONE;
+    }
+    for (size_t i = 0; i < count / 2; i++) { /* ids grow: the newest one was the last of its request */
+        struct job *swap = jobs[i];
+        jobs[i] = jobs[count - 1 - i];
+        jobs[count - 1 - i] = swap;
+    }
+    *ret = jobs;
+    *ret_count = count;
+    return 0;
+}
+
 void store_list_free(struct job **jobs, size_t count)
 {
     for (size_t i = 0; i < count; i++)

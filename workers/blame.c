@@ -50,7 +50,8 @@ int blame_step(struct attempt *a, const struct step *st, const struct step_resul
     } else if (res->end == STEP_TOO_MUCH_OUTPUT)
         err_set(err, ERR_BAD_SOURCE, "%s printed more than %zu bytes", st->name, st->out_max);
     else if (e->message) {
-        err_set(err, e->kind == ERR_NONE || fallback == ERR_LINK ? fallback : e->kind, "%s", e->message);
+        bool linked = fallback == ERR_LINK || fallback == ERR_CONTRACT;
+        err_set(err, e->kind == ERR_NONE || linked ? fallback : e->kind, "%s", e->message);
         return -1; /* the diagnosis's own, longer texts stand */
     } else
         err_set(err, fallback, "%s ended with exit code %d", st->name, res->exit_code);

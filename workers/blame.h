@@ -8,7 +8,7 @@
 #include "workers/step.h"
 
 /* Always -1: fills *err and, with the longer texts, a->result.error. `from` is where the step's output begins in the
- * log. With fallback ERR_LINK the kind is that, whatever words a linker uses. */
+ * log. With fallback ERR_LINK or ERR_CONTRACT the kind is that, whatever words a linker uses. */
 int blame_step(struct attempt *a, const struct step *st, const struct step_result *res, int64_t from,
                enum err_kind fallback, struct err *err);
 

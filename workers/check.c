@@ -4,6 +4,7 @@
 #include "base/fs.h"
 #include "base/proc.h"
 #include "workers/contract.h"
+#include "workers/settings.h"
 #include "workers/step.h"
 
 #include <errno.h>
@@ -16,9 +17,8 @@ enum {
     MAX_METADATA = 32 << 20,
     MAX_TRIAL_LOG = 256 << 10,
     KEEP_TRIAL_OUTPUT = 4 << 10,
-    INSPECT_MEMORY = 2047 << 20, /* of address space: the artifact is mapped */
-    TRIAL_MEMORY = 2047 << 20,
-    TRIAL_PIDS = 256,
+    TRIAL_TMP = 64 << 20,
+    MAX_TEXT = 4 << 20, /* of a side that is read here */
 };
 
 /* --- inspection --- */
@@ -55,6 +55,124 @@ static int inspect(struct attempt *a, const char *kind, const char *path, cJSON 
         return -1;
     }
     return 0;
+}
+
+/* Small texts that the link step wrote are read here. */
+static cJSON *look_at_json(const char *path)
+{
+    AUTO(buf) struct buf text = {0};
+    AUTO(json) cJSON *json = NULL;
+    struct err err = ERR_INIT;
+    cJSON *facts = cJSON_CreateObject();
+
+    json_put_str(facts, "kind", "json");
+    if (fs_read(path, MAX_TEXT, &text, &err) < 0 || json_parse(text.p ? text.p : "", text.len, "it", &json, &err) < 0)
+        json_put_str(facts, "error", err.msg);
+    return facts;
+}
+
+static bool has_inspector(const char *kind)
+{
+    return strcmp(kind, "wasm") == 0 || strcmp(kind, "elf") == 0 || strcmp(kind, "ar") == 0;
+}
+
+int check_look(struct attempt *a, const char *path, struct artifact *art, struct err *err)
+{
+    AUTO(json) cJSON *facts = NULL;
+
+    if (strcmp(art->kind, "json") == 0) {
+        art->metadata = look_at_json(path);
+        return 0;
+    }
+    if (!has_inspector(art->kind)) {
+        art->metadata = cJSON_CreateObject();
+        json_put_str(art->metadata, "kind", art->kind);
+        return 0;
+    }
+    if (inspect(a, art->kind, path, &facts, err) < 0)
+        return -1;
+    art->gzip_size = json_int(facts, "gzip_size", 0);
+    cJSON_DeleteItemFromObjectCaseSensitive(facts, "gzip_size"); /* these stand in the artifact's row */
+    cJSON_DeleteItemFromObjectCaseSensitive(facts, "size");
+    art->metadata = STEAL(facts);
+    return 0;
+}
+
+/* --- contract --- */
+
+/* The lines of a text among the output's sides, as a list; NULL: it is not there or too long. The caller owns it. */
+static cJSON *read_listed(const struct attempt *a, const struct check_file *files, size_t count,
+                          const struct plan_output *out, const char *pattern)
+{
+    AUTO(char_p) char *name = plan_file(out, pattern);
+    AUTO(buf) struct buf text = {0};
+    struct err ignored = ERR_INIT;
+    cJSON *list = NULL;
+    size_t i = 0;
+
+    while (i < count && (files[i].output != out || strcmp(a->result.artifacts[i].name, name) != 0))
+        i++;
+    if (i == count || fs_read(files[i].path, MAX_TEXT, &text, &ignored) < 0)
+        return NULL;
+    list = cJSON_CreateArray();
+    for (const char *line = text.p ? text.p : ""; *line;) {
+        size_t n = strcspn(line, "\n");
+        AUTO(char_p) char *clean = json_utf8(line, n);
+        if (*clean)
+            cJSON_AddItemToArray(list, cJSON_CreateString(clean));
+        line += n + (line[n] == '\n');
+    }
+    return list;
+}
+
+/* The verdict over the sides of an output. */
+static int check_sides_of(struct attempt *a, const struct check_file *files, size_t count, size_t of, struct err *err)
+{
+    AUTO(json) cJSON *sides = cJSON_CreateArray();
+
+    for (size_t i = 0; i < count; i++) {
+        const struct artifact *art = &a->result.artifacts[i];
+        if (files[i].output != files[of].output || !files[i].side || !json_obj(files[i].side, "contract"))
+            continue;
+        cJSON *side = cJSON_CreateObject();
+        json_put_str(side, "name", art->name);
+        cJSON_AddItemToObject(side, "contract", cJSON_Duplicate(art->contract, true));
+        cJSON_AddItemToArray(sides, side);
+    }
+    return contract_of_sides(a->profile, sides, &a->result.artifacts[of].contract, err);
+}
+
+/* 1: broken. */
+static int check_one(struct attempt *a, const struct check_file *files, size_t count, size_t i, struct err *err)
+{
+    const struct check_file *f = &files[i];
+    struct artifact *art = &a->result.artifacts[i];
+    AUTO(json) cJSON *of_primary = settings_contract(a->profile, a->job->options);
+    const cJSON *rules = f->side ? json_obj(f->side, "contract") : of_primary;
+    const char *list = json_str(rules, "exports_listed", NULL);
+    AUTO(json) cJSON *listed = list ? read_listed(a, files, count, f->output, list) : NULL;
+    int r;
+
+    if (check_look(a, f->path, art, err) < 0)
+        return -1;
+    const struct contract what = {.profile = a->profile,
+                                  .output = f->output,
+                                  .kind = art->kind,
+                                  .rules = rules,
+                                  .facts = art->metadata,
+                                  .listed = listed,
+                                  .exports = f->side ? NULL : a->plan.exports,
+                                  .kit = a->has_kit ? &a->kit : NULL,
+                                  .side = f->side != NULL};
+    if (has_inspector(art->kind) || strcmp(art->kind, "json") == 0)
+        r = contract_check(&what, &art->contract, err);
+    else if (!f->side)
+        r = check_sides_of(a, files, count, i, err);
+    else
+        return 0; /* a text or a tar beside: there is nothing to look at */
+    if (r >= 0)
+        joblog_say(a->log, "host contract of %s: %s", art->name, json_str(art->contract, "verdict", "?"));
+    return r;
 }
 
 /* --- trial --- */
@@ -118,21 +236,77 @@ static char *judge_script(int code, const struct buf *output, const char **ret_w
     return mem_printf("the host ended with exit code %d", code);
 }
 
-static int trial(struct attempt *a, const char *path, struct artifact *art, struct err *err)
+/* The artifact that is tried, the others, and the profile's folder. The caller frees list and paths. */
+static struct engine_mount *trial_mounts(const struct attempt *a, const struct check_file *files, size_t count,
+                                         size_t i, struct strs *paths, size_t *ret_count)
 {
-    const cJSON *spec_json = json_obj(a->profile->json, "trial");
-    const char *host = json_str(spec_json, "host", "");
-    const cJSON *command = json_arr(spec_json, "command");
+    struct engine_mount *mounts = mem_alloc((count + 2) * sizeof *mounts);
+    size_t n = 0;
+
+    mounts[n++] = (struct engine_mount){files[i].path, "/bloomery/artifact", true};
+    mounts[n++] = (struct engine_mount){a->profile->dir, "/bloomery/profile", true};
+    for (size_t k = 0; k < count; k++)
+        if (files[k].output) {
+            strs_printf(paths, "/bloomery/artifacts/%s", a->result.artifacts[k].name);
+            mounts[n++] = (struct engine_mount){files[k].path, paths->p[paths->count - 1], true};
+        }
+    *ret_count = n;
+    return mounts;
+}
+
+static void trial_env(const struct attempt *a, const struct plan_output *out, struct strs *env)
+{
+    settings_options(a->profile, a->job->options, env);
+    strs_printf(env, "BLOOMERY_TARGET=%s", a->profile->target);
+    strs_printf(env, "BLOOMERY_NAME=%.*s", (int)out->stem, out->name);
+    strs_printf(env, "BLOOMERY_LIB=%s", out->lib);
+    strs_printf(env, "BLOOMERY_CRATE=%s", a->plan.crate_name);
+}
+
+/* Run it; *res and *output are what came of it. */
+static int run_trial(struct attempt *a, const struct check_file *files, size_t count, size_t i, const char *image,
+                     struct step *step, struct step_result *res, struct err *err)
+{
+    const cJSON *spec_json = json_obj(a->profile->json, "trial"), *v;
+    AUTO(strs) struct strs argv = {0};
+    AUTO(strs) struct strs env = {0};
+    AUTO(strs) struct strs paths = {0};
+    struct engine_spec spec = {.image = image, .tmpfs_bytes = json_int(spec_json, "tmp_bytes", TRIAL_TMP)};
+
+    cJSON_ArrayForEach(v, json_arr(spec_json, "command")) strs_printf(&argv, "%s", v->valuestring);
+    trial_env(a, files[i].output, &env);
+    struct engine_mount *mounts = trial_mounts(a, files, count, i, &paths, &spec.mounts_count);
+    spec.mounts = mounts;
+    step->command = (const char *const *)argv.p;
+    step->env = (const char *const *)env.p;
+    int r = step_run(a, step, &spec, res, err);
+    step->command = step->env = NULL;
+    mem_free(mounts);
+    return r;
+}
+
+static int trial(struct attempt *a, const struct check_file *files, size_t count, size_t i, struct err *err)
+{
+    const cJSON *spec = json_obj(a->profile->json, "trial");
+    const char *host = json_str(spec, "host", "");
+    struct artifact *art = &a->result.artifacts[i];
     AUTO(buf) struct buf output = {0};
     struct image image = {0};
     struct step_result res;
 
-    if (!spec_json || !json_bool(a->job->options, "trial", true)) {
-        art->trial = verdict(host, "skipped", spec_json ? "the caller asked for trial=off" : "the profile has no trial",
-                             &output);
+    if (!spec || !json_bool(a->job->options, "trial", true)) {
+        art->trial =
+            verdict(host, "skipped", spec ? "the caller asked for trial=off" : "the profile has no trial", &output);
         return 0;
     }
-    int r = images_trial(a->engine, a->cfg->images, json_str(spec_json, "image", ""), &image, err);
+    int r = images_trial(a->engine, a->cfg->images, json_str(spec, "image", ""), &image, err);
+    if (r > 0 && json_bool(spec, "optional", false)) {
+        AUTO(char_p)
+        char *why = mem_printf("the trial's image is not there: bloomeryd images build %s", a->profile->name);
+        joblog_say(a->log, "trial: skipped: %s", why);
+        art->trial = verdict(host, "skipped", why, &output);
+        return 0;
+    }
     if (r > 0) {
         /* Not a pass that was not run: the server lacks a part, and says so. */
         return err_set(err, ERR_TOOLCHAIN_MISSING,
@@ -141,25 +315,13 @@ static int trial(struct attempt *a, const char *path, struct artifact *art, stru
     if (r < 0)
         return -1;
 
-    size_t n = (size_t)cJSON_GetArraySize(command);
-    const char **argv = mem_alloc((n + 1) * sizeof *argv);
-    for (size_t i = 0; i < n; i++)
-        argv[i] = cJSON_GetStringValue(cJSON_GetArrayItem(command, (int)i));
-    const struct engine_mount mounts[] = {
-        {path, "/bloomery/artifact", true},
-        {a->profile->dir, "/bloomery/profile", true},
-    };
-    struct engine_spec spec = {
-        .image = image.id, .mounts = mounts, .mounts_count = COUNT(mounts), .tmpfs_bytes = 64 << 20};
-    struct step step = {
-        .name = "trial", .command = argv, .uid = a->other_uid, .out = &output, .out_max = MAX_TRIAL_LOG};
+    struct step step = {.name = "trial", .uid = a->other_uid, .out = &output, .out_max = MAX_TRIAL_LOG};
     step.out_errors = true; /* a panic and the init's own words are there */
-    step.seconds = json_int(spec_json, "seconds", a->limits.trial_seconds);
-    bool script = n == 0 || strcmp(argv[0], "/bloomery/artifact") != 0;
+    step.seconds = json_int(spec, "seconds", a->limits.trial_seconds);
+    const char *program = cJSON_GetStringValue(cJSON_GetArrayItem(json_arr(spec, "command"), 0));
+    bool script = !program || strcmp(program, "/bloomery/artifact") != 0;
     joblog_say(a->log, "trial of %s in %s", art->name, host);
-    r = step_run(a, &step, &spec, &res, err);
-    mem_free(argv);
-    if (r < 0)
+    if (run_trial(a, files, count, i, image.id, &step, &res, err) < 0)
         return -1;
     joblog_write(a->log, output.p ? output.p : "", output.len);
     joblog_flush(a->log);
@@ -201,32 +363,38 @@ static int trial(struct attempt *a, const char *path, struct artifact *art, stru
 
 /* --- all --- */
 
-int check_look(struct attempt *a, const char *path, struct artifact *art, struct err *err)
+int check_contracts(struct attempt *a, const struct check_file *files, size_t count, struct err *err)
 {
-    AUTO(json) cJSON *facts = NULL;
+    int broken = 0;
 
-    if (inspect(a, art->kind, path, &facts, err) < 0)
-        return -1;
-    art->gzip_size = json_int(facts, "gzip_size", 0);
-    cJSON_DeleteItemFromObjectCaseSensitive(facts, "gzip_size"); /* these stand in the artifact's row */
-    cJSON_DeleteItemFromObjectCaseSensitive(facts, "size");
-    art->metadata = STEAL(facts);
-    return 0;
+    /* The sides first: a tar's verdict is theirs. */
+    for (int pass = 0; pass < 2; pass++)
+        for (size_t i = 0; i < count; i++) {
+            struct err one = ERR_INIT;
+            if (!files[i].output || (files[i].side == NULL) != (pass == 1))
+                continue;
+            int r = check_one(a, files, count, i, &one);
+            if (r != 0 && !broken)
+                *err = one;
+            if (r < 0) {
+                *err = one;
+                return -1;
+            }
+            broken |= r;
+        }
+    for (size_t i = 0; broken && i < count; i++) {
+        struct buf none = {0};
+        if (files[i].output && !files[i].side)
+            a->result.artifacts[i].trial = verdict(json_str(json_obj(a->profile->json, "trial"), "host", ""), "skipped",
+                                                   "the host contract is broken", &none);
+    }
+    return broken ? -1 : 0;
 }
 
-int check_artifact(struct attempt *a, const char *path, struct artifact *art, struct err *err)
+int check_trials(struct attempt *a, const struct check_file *files, size_t count, struct err *err)
 {
-    if (check_look(a, path, art, err) < 0)
-        return -1;
-    int r = contract_check(a->profile, &a->plan, a->has_kit ? &a->kit : NULL, art->metadata, &art->contract, err);
-    if (r < 0)
-        return -1;
-    joblog_say(a->log, "host contract of %s: %s", art->name, json_str(art->contract, "verdict", "?"));
-    if (r > 0) {
-        struct buf none = {0};
-        art->trial = verdict(json_str(json_obj(a->profile->json, "trial"), "host", ""), "skipped",
-                             "the host contract is broken", &none);
-        return -1;
-    }
-    return trial(a, path, art, err);
+    for (size_t i = 0; i < count; i++)
+        if (files[i].output && !files[i].side && trial(a, files, count, i, err) < 0)
+            return -1;
+    return 0;
 }

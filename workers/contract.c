@@ -13,6 +13,7 @@
 #define MAX_SYMBOL 120 /* bytes of one name in a sentence */
 
 struct checking {
+    const struct contract *what;
     const cJSON *rules, *facts;
     const struct kit *kit; /* or NULL */
     const char *kit_name;  /* what the profile calls its kit */
@@ -113,6 +114,17 @@ static struct allowed allow(const cJSON *patterns)
     return a;
 }
 
+/* The same of names in which a * is nothing special. */
+static struct allowed whole(const cJSON *names)
+{
+    struct allowed a = {.names = mem_alloc((size_t)cJSON_GetArraySize(names) * sizeof *a.names)};
+    const cJSON *v;
+
+    cJSON_ArrayForEach(v, names) if (cJSON_IsString(v)) a.names[a.count++] = v->valuestring;
+    qsort(a.names, a.count, sizeof *a.names, by_name);
+    return a;
+}
+
 static bool allows(const struct allowed *a, const char *name)
 {
     if (bsearch(&name, a->names, a->count, sizeof *a->names, by_name))
@@ -162,7 +174,8 @@ static void check_valid(struct checking *c, const char *kind)
     const char *found = json_str(c->facts, "kind", kind);
     const char *what = strcmp(kind, "wasm") == 0  ? "WebAssembly module"
                        : strcmp(kind, "elf") == 0 ? "ELF file"
-                                                  : "archive";
+                       : strcmp(kind, "ar") == 0  ? "archive"
+                                                  : "JSON text";
 
     if (!cJSON_IsObject(c->facts))
         no_fact(c, "valid", "the file");
@@ -281,6 +294,26 @@ static void rule_exports_function(struct checking *c)
                "lib makes public; or build a bin with bin=NAME");
 }
 
+/* False: it has another limit than the rule wants, which is recorded. */
+static bool memory_pages(struct checking *c, const cJSON *memory, const cJSON *rule, const char *wanted,
+                         const char *fact)
+{
+    int64_t want = json_int(rule, wanted, -1), has = json_int(memory, fact, -1);
+
+    if (want < 0 || want == has)
+        return true;
+    if (!memory || !cJSON_HasObjectItem(memory, fact))
+        no_fact(c, "memory", "the memory's size");
+    else if (has < 0)
+        record(c, "memory", false, mem_printf("its memory has no maximum, not %lld pages", (long long)want), NULL);
+    else
+        record(c, "memory", false,
+               mem_printf("its memory's %s is %lld pages, not %lld", fact[1] == 'i' ? "minimum" : "maximum",
+                          (long long)has, (long long)want),
+               NULL);
+    return false;
+}
+
 static void rule_memory(struct checking *c, const cJSON *rule)
 {
     static const char *const sides[] = {"exported", "imported"};
@@ -303,6 +336,9 @@ static void rule_memory(struct checking *c, const cJSON *rule)
         if (is != cJSON_IsTrue(wanted))
             return record(c, "memory", false, mem_printf("its memory is %s%s", is ? "" : "not ", sides[i]), NULL);
     }
+    if (!memory_pages(c, memories->child, rule, "min_pages", "min") ||
+        !memory_pages(c, memories->child, rule, "max_pages", "max"))
+        return;
     record(c, "memory", true, mem_strdup("its memory is where the host looks for it"), NULL);
 }
 
@@ -380,7 +416,130 @@ static void rule_executable(struct checking *c, bool wanted)
     record(c, "executable", is == wanted, mem_strdup(is ? "it is a program" : "it is no program but a library"), NULL);
 }
 
+/* A text that may be null: *ret_text is NULL then. False: the fact is not there. */
+static bool text_fact(const struct checking *c, const char *fact, const char **ret_text)
+{
+    const cJSON *v = cJSON_GetObjectItemCaseSensitive(c->facts, fact);
+
+    *ret_text = cJSON_IsString(v) ? v->valuestring : NULL;
+    return cJSON_IsString(v) || cJSON_IsNull(v);
+}
+
+static void rule_soname(struct checking *c, const char *pattern)
+{
+    AUTO(char_p) char *wanted = plan_file(c->what->output, pattern);
+    const char *soname;
+
+    if (!text_fact(c, "soname", &soname))
+        return no_fact(c, "soname", "the soname");
+    if (!soname)
+        return record(c, "soname", false, mem_printf("it has no soname; it must be %s", wanted), NULL);
+    if (strcmp(soname, wanted) == 0)
+        return record(c, "soname", true, mem_printf("its soname is %s", wanted), NULL);
+    AUTO(char_p) char *clean = json_utf8(soname, strnlen(soname, MAX_SYMBOL));
+    record(c, "soname", false, mem_printf("its soname is %s; it must be %s", clean, wanted), NULL);
+}
+
+/* "2.34" of "GLIBC_2.34.1" as a number that sorts; -1: it is none. */
+static long version_of(const char *s)
+{
+    char *end;
+
+    s += strcspn(s, "0123456789");
+    long major = strtol(s, &end, 10);
+    long minor = *end == '.' ? strtol(end + 1, NULL, 10) : 0;
+    return end == s || major < 0 || major > 1000 || minor < 0 || minor > 100000 ? -1 : major * 100001 + minor;
+}
+
+static void rule_libc_floor(struct checking *c, const char *newest)
+{
+    const char *floor;
+
+    if (!text_fact(c, "libc_floor", &floor))
+        return no_fact(c, "libc_floor", "the glibc that it needs");
+    if (!floor)
+        return record(c, "libc_floor", true, mem_strdup("it needs no version of glibc"), NULL);
+    AUTO(char_p) char *clean = json_utf8(floor, strnlen(floor, MAX_SYMBOL));
+    long has = version_of(floor);
+    if (has >= 0 && has <= version_of(newest))
+        return record(c, "libc_floor", true, mem_printf("it needs %s; the host has %s or newer", clean, newest), NULL);
+    record(c, "libc_floor", false, mem_printf("it needs %s; the host's glibc may be as old as %s", clean, newest),
+           NULL);
+}
+
 /* --- ELF and archives --- */
+
+static void rule_machine(struct checking *c, const char *wanted)
+{
+    const cJSON *machines = json_arr(c->facts, "machines"), *v;
+    const char *machine = json_str(c->facts, "machine", NULL);
+
+    if (!machine && !machines)
+        return no_fact(c, "machine", "the processor");
+    cJSON_ArrayForEach(v, machines) if (!machine || strcmp(machine, wanted) == 0) machine =
+        cJSON_IsString(v) ? v->valuestring : "?";
+    if (!machine)
+        return record(c, "machine", false, mem_strdup("it holds no object files"), NULL);
+    record(c, "machine", strcmp(machine, wanted) == 0,
+           strcmp(machine, wanted) == 0 ? mem_printf("it is for %s", wanted)
+                                        : mem_printf("it is for %.40s, not for %s", machine, wanted),
+           NULL);
+}
+
+/* Code that unwinds raises exceptions; of what only prints a backtrace and aborts, other parts of the unwinder are left. */
+static void rule_panic(struct checking *c)
+{
+    const cJSON *undefined = json_arr(c->facts, "undefined"), *v;
+    bool any = false, raises = false;
+
+    if (!undefined)
+        return no_fact(c, "panic", "undefined symbols");
+    if (json_bool(c->facts, "truncated", false))
+        return record(c, "panic", false, mem_strdup("it has too many symbols to look at all of them"), NULL);
+    cJSON_ArrayForEach(v, undefined)
+    {
+        const char *name = cJSON_IsString(v) ? v->valuestring : "";
+        any |= strncmp(name, "_Unwind_", 8) == 0;
+        raises |= strcmp(name, "_Unwind_RaiseException") == 0;
+    }
+    if (any && !raises)
+        return record(c, "panic", false,
+                      mem_strdup("panics abort the process: it never raises an exception (_Unwind_RaiseException)"),
+                      NULL);
+    record(c, "panic", true, mem_strdup(any ? "panics unwind" : "it takes nothing of the host's unwinder"), NULL);
+}
+
+/* Exactly what is listed, neither less nor more. */
+static void rule_exports_listed(struct checking *c)
+{
+    const cJSON *exports = exports_of(c), *v;
+    AUTO(allowed) struct allowed listed = {0};
+    AUTO(allowed) struct allowed exported = {0};
+    struct names more = {0}, missing = {0};
+
+    if (!c->what->listed)
+        return record(c, "exports_listed", false, mem_strdup("the list of what it must export cannot be read"), NULL);
+    if (!exports)
+        return no_fact(c, "exports_listed", "exports");
+    if (json_bool(c->facts, "truncated", false))
+        return record(c, "exports_listed", false, mem_strdup("it has too many symbols to look at all of them"), NULL);
+    listed = whole(c->what->listed);
+    exported = whole(exports);
+    cJSON_ArrayForEach(v, exports) if (cJSON_IsString(v) && !allows(&listed, v->valuestring))
+        name_add(&more, v->valuestring);
+    cJSON_ArrayForEach(v, c->what->listed) if (!allows(&exported, v->valuestring)) name_add(&missing, v->valuestring);
+    size_t count = more.count + missing.count;
+    AUTO(char_p) char *too_many = more.count ? name_list(&more) : NULL;
+    AUTO(char_p) char *too_few = missing.count ? name_list(&missing) : NULL;
+    if (count == 0)
+        return record(c, "exports_listed", true,
+                      mem_printf("it exports the %zu names that are listed, and no more", listed.count), NULL);
+    record(c, "exports_listed", false,
+           mem_printf("%s%s%s%s%s", too_few ? "it does not export " : "", too_few ? too_few : "",
+                      too_few && too_many ? "; " : "", too_many ? "it exports what is not listed: " : "",
+                      too_many ? too_many : ""),
+           NULL);
+}
 
 static void rule_undefined(struct checking *c, const cJSON *allowed)
 {
@@ -434,6 +593,16 @@ static void check_rule(struct checking *c, const char *name, const cJSON *rule)
         rule_executable(c, cJSON_IsTrue(rule));
     else if (strcmp(name, "undefined") == 0)
         rule_undefined(c, rule);
+    else if (strcmp(name, "machine") == 0)
+        rule_machine(c, rule->valuestring);
+    else if (strcmp(name, "soname") == 0)
+        rule_soname(c, rule->valuestring);
+    else if (strcmp(name, "libc_floor") == 0)
+        rule_libc_floor(c, rule->valuestring);
+    else if (strcmp(name, "panic") == 0)
+        rule_panic(c);
+    else if (strcmp(name, "exports_listed") == 0)
+        rule_exports_listed(c);
 }
 
 /* The lists of a kit and the rules whose place they take. */
@@ -449,14 +618,14 @@ static const char *kit_list_name(const char *rule)
     return "";
 }
 
-static void check_rules(struct checking *c)
+static void check_rules(struct checking *c, bool side)
 {
     const cJSON *rule, *kit = c->kit ? c->kit->json : NULL;
 
     cJSON_ArrayForEach(rule, c->rules)
     {
-        const cJSON *list = json_arr(kit, kit_list_name(rule->string));
-        bool of_kit = cJSON_IsString(rule) && strcmp(rule->string, "host") != 0;
+        bool of_kit = *kit_list_name(rule->string) && cJSON_IsString(rule);
+        const cJSON *list = side && !of_kit ? NULL : json_arr(kit, kit_list_name(rule->string));
         if (list || !of_kit)
             check_rule(c, rule->string, list ? list : rule);
         else if (!c->kit)
@@ -468,41 +637,74 @@ static void check_rules(struct checking *c)
                                    kit_list_name(rule->string)));
     }
     for (size_t i = 0; i < COUNT(kit_rules); i++) {
-        const cJSON *list = json_arr(kit, kit_rules[i].list);
+        const cJSON *list = side ? NULL : json_arr(kit, kit_rules[i].list);
         if (list && !cJSON_GetObjectItemCaseSensitive(c->rules, kit_rules[i].rule))
             check_rule(c, kit_rules[i].rule, list);
     }
 }
 
-int contract_check(const struct profile *p, const struct plan *plan, const struct kit *kit, const cJSON *metadata,
-                   cJSON **ret_contract, struct err *err)
+/* What came of it; c is spent. */
+static int conclude(struct checking *c, const struct profile *p, cJSON **ret_contract, struct err *err)
 {
-    struct checking c = {.rules = json_obj(p->json, "contract"),
-                         .facts = metadata,
-                         .kit = kit,
-                         .kit_name = json_str(json_obj(p->json, "kit"), "name", p->name),
-                         .checks = cJSON_CreateArray()};
-    const char *host = json_str(c.rules, "host", p->name);
+    const char *host = json_str(c->rules, "host", json_str(json_obj(p->json, "contract"), "host", p->name));
     cJSON *contract = cJSON_CreateObject();
 
-    check_valid(&c, json_str(json_obj(p->json, "artifact"), "kind", ""));
-    if (!c.first) {
-        check_rules(&c);
-        crate_exports(&c, plan->exports);
-    }
     json_put_str(contract, "host", host);
-    json_put_str(contract, "verdict", c.first ? "fail" : c.unchecked ? "skipped" : "pass");
-    if (!c.first && c.unchecked)
-        json_put_str(contract, "reason", c.unchecked);
-    cJSON_AddItemToObject(contract, "checks", c.checks);
+    json_put_str(contract, "verdict", c->first ? "fail" : c->unchecked ? "skipped" : "pass");
+    if (!c->first && c->unchecked)
+        json_put_str(contract, "reason", c->unchecked);
+    cJSON_AddItemToObject(contract, "checks", c->checks);
     *ret_contract = contract;
-    mem_free(c.unchecked);
-    if (!c.first)
+    mem_free(c->unchecked);
+    if (!c->first)
         return 0;
-    err_set(err, ERR_CONTRACT, "%s does not load this: %s", host, c.first);
-    if (c.hint)
-        err_hint(err, "%s", c.hint);
-    mem_free(c.first);
-    mem_free(c.hint);
+    err_set(err, ERR_CONTRACT, "%s does not load this: %s", host, c->first);
+    if (c->hint)
+        err_hint(err, "%s", c->hint);
+    mem_free(c->first);
+    mem_free(c->hint);
     return 1;
+}
+
+int contract_check(const struct contract *what, cJSON **ret_contract, struct err *err)
+{
+    struct checking c = {.what = what,
+                         .rules = what->rules,
+                         .facts = what->facts,
+                         .kit = what->kit,
+                         .kit_name = json_str(json_obj(what->profile->json, "kit"), "name", what->profile->name),
+                         .checks = cJSON_CreateArray()};
+
+    check_valid(&c, what->kind);
+    if (!c.first) {
+        check_rules(&c, what->side);
+        crate_exports(&c, what->exports);
+    }
+    return conclude(&c, what->profile, ret_contract, err);
+}
+
+int contract_of_sides(const struct profile *p, const cJSON *sides, cJSON **ret_contract, struct err *err)
+{
+    struct checking c = {.checks = cJSON_CreateArray()};
+    const cJSON *side, *check;
+
+    cJSON_ArrayForEach(side, sides)
+    {
+        const cJSON *contract = json_obj(side, "contract");
+        const char *name = json_str(side, "name", ""), *verdict = json_str(contract, "verdict", "");
+        const char *detail = NULL;
+        cJSON_ArrayForEach(check, json_arr(contract, "checks"))
+        {
+            if (!detail && cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(check, "ok")))
+                detail = json_str(check, "detail", "");
+        }
+        if (strcmp(verdict, "skipped") == 0)
+            not_checked(&c, name, mem_printf("%s: %s", name, json_str(contract, "reason", "")));
+        else
+            record(&c, name, strcmp(verdict, "pass") == 0,
+                   detail ? mem_printf("%s: %s", name, detail) : mem_printf("%s keeps its rules", name), NULL);
+    }
+    if (cJSON_GetArraySize(c.checks) == 0)
+        c.unchecked = mem_strdup("the profile has no rules for what is in it");
+    return conclude(&c, p, ret_contract, err);
 }

@@ -367,6 +367,7 @@ static void look_images(struct doctor_findings *f, const struct doctor_config *c
         int rc;
         struct image image;
         struct err err;
+        int trial;
     };
     size_t count = cfg->profiles ? profiles_count(cfg->profiles) : 0, there = 0;
     struct answer *answers = mem_alloc(count * sizeof *answers);
@@ -375,12 +376,17 @@ static void look_images(struct doctor_findings *f, const struct doctor_config *c
         answers[i].rc =
             images_current(e, &cfg->images, profiles_at(cfg->profiles, i), &answers[i].image, &answers[i].err);
         there += answers[i].rc == 0;
+        if (answers[i].rc == 0)
+            answers[i].trial = images_trial_ready(e, &cfg->images, profiles_at(cfg->profiles, i), &answers[i].err);
     }
     for (size_t i = 0; i < count; i++) {
         const struct answer *a = &answers[i];
         const char *name = profiles_at(cfg->profiles, i)->name;
         AUTO(char_p) char *hint = mem_printf("bloomeryd images build %s", name);
-        if (a->rc == 0)
+        if (a->rc == 0 && a->trial != 0)
+            doctor_add(f, "image", name, DOCTOR_WARN, a->err.hint[0] ? a->err.hint : hint, "%s (%s); %s",
+                       a->image.rustc, a->image.origin, a->err.msg);
+        else if (a->rc == 0)
             doctor_add(f, "image", name, DOCTOR_OK, NULL, "%s (%s)%s%s", a->image.rustc, a->image.origin,
                        a->image.warning[0] ? "; " : "", a->image.warning);
         else /* a server that can build something is of use: so says /readyz, too */

@@ -163,6 +163,19 @@ int images_trial(struct engine *e, const struct images_config *cfg, const char *
     return 0;
 }
 
+int images_trial_ready(struct engine *e, const struct images_config *cfg, const struct profile *p, struct err *err)
+{
+    const cJSON *trial = json_obj(p->json, "trial");
+    struct image image;
+
+    int r = trial ? images_trial(e, cfg, json_str(trial, "image", ""), &image, err) : 0;
+    if (r != 1)
+        return r;
+    err_wrap(err, json_bool(trial, "optional", false) ? "its trials are skipped" : "its jobs fail at the trial");
+    err_hint(err, "bloomeryd images build %s", p->name);
+    return 1;
+}
+
 /* --- what nothing needs any more --- */
 
 static void mark(const cJSON *all, const struct part *p, struct strs *needed)

@@ -17,7 +17,8 @@
 #include "workers/strs.h"
 
 /* Build what is missing for one profile (NULL: for all), with progress lines on standard error. A second builder waits
- * for the first (a lock in state_dir). fresh: everything again, from Debian's packages of today. ERR_TOOLCHAIN_MISSING,
+ * for the first (a lock in state_dir). fresh: everything again, from Debian's packages of today. A trial image that cannot
+ * be made fails it only where the profile's trial is not optional; else the last lines say so. ERR_TOOLCHAIN_MISSING,
  * ERR_ENGINE, ERR_INTERNAL with a hint what to do. */
 int images_build(struct engine *e, const struct images_config *cfg, const struct profiles *profiles,
                  const char *profile, bool fresh, struct err *err);
@@ -38,6 +39,10 @@ int images_current(struct engine *e, const struct images_config *cfg, const stru
 /* A trial's image ("trial-node", "empty"): the reference to use. 1 as above. */
 int images_trial(struct engine *e, const struct images_config *cfg, const char *name, struct image *ret,
                  struct err *err);
+
+/* Can the profile's jobs have their trial? 0: yes, or it has none. 1: its image is not there; err says what that means and
+ * what to do. */
+int images_trial_ready(struct engine *e, const struct images_config *cfg, const struct profile *p, struct err *err);
 
 /* --- what there is, and what of it nothing needs any more --- */
 

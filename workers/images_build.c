@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #define FACTS_MAX 4096
+#define AUTHORITIES_MAX (16 << 20)
 
 /* This origin cannot give it: the next alternative may be tried. */
 enum { ELSEWHERE = 1 };
@@ -34,6 +35,7 @@ struct making {
     bool fresh;
     struct strs *made;        /* repo@inputs that this run has made: once is enough, also for --fresh */
     struct strs *unavailable; /* inputs of toolchains that could not be had */
+    struct strs *untried;     /* a line for each profile whose trials will be skipped */
     char maker[13];           /* two makers do not meet, whatever they make */
     char from[160];           /* the name of the part's parent */
     char origin[16];          /* where a toolchain really came from */
@@ -311,6 +313,19 @@ static bool from_archives(const struct part *p)
     return p->kind == PART_TOOLCHAIN && strcmp(json_str(p->origin, "origin", ""), "dist") == 0;
 }
 
+/* ca.pem, for a host of trials that comes from a registry: the authorities that this server trusts. No part of the digest:
+ * what is downloaded is held to hashes of its own. */
+static int put_authorities(const struct images_config *cfg, struct tar_writer *w, struct err *err)
+{
+    AUTO(buf) struct buf text = {0};
+
+    if (!cfg->ca_bundle[0])
+        return 0;
+    if (fs_read(cfg->ca_bundle, AUTHORITIES_MAX, &text, err) < 0)
+        return err_wrap(err, "ca_bundle");
+    return tar_put_bytes(w, "ca.pem", 0644, text.p ? text.p : "", text.len, err);
+}
+
 /* What the Engine builds a part from: a descriptor at its start, which the caller closes, or -1. */
 static int make_context(struct making *m, const struct part *p, const char *keep_dir, struct err *err)
 {
@@ -320,6 +335,8 @@ static int make_context(struct making *m, const struct part *p, const char *keep
     if (out < 0 || tar_writer_open(out, TAR_PLAIN, &w, err) < 0)
         return -1;
     int r = parts_context(m->parts, p, w, err);
+    if (r == 0 && p->kind == PART_TRIAL && p->dir)
+        r = put_authorities(m->cfg, w, err);
     if (r == 0 && from_archives(p)) {
         struct dist d = dist_of(m, m->origin, keep_dir);
         on_line("taking the archives apart");
@@ -656,6 +673,10 @@ static int build_parts(struct making *m, bool only_trial, struct err *err)
         if (strs_has(m->unavailable, p->inputs))
             return ELSEWHERE;
         int r = ensure(m, p, tags[i], err);
+        if (r < 0 && p == parts->trial && json_bool(json_obj(m->profile->json, "trial"), "optional", false)) {
+            strs_printf(m->untried, "profile %s: its trials will be skipped: %s", m->profile->name, err->msg);
+            r = 0;
+        }
         if (r == ELSEWHERE)
             strs_printf(m->unavailable, "%s", p->inputs);
         if (r != 0)
@@ -736,8 +757,9 @@ static int remove_strays(const struct making *m, struct err *err)
 int images_build(struct engine *e, const struct images_config *cfg, const struct profiles *profiles,
                  const char *profile, bool fresh, struct err *err)
 {
-    AUTO(strs) struct strs made = {0}, unavailable = {0};
-    struct making m = {.e = e, .cfg = cfg, .fresh = fresh, .made = &made, .unavailable = &unavailable};
+    AUTO(strs) struct strs made = {0}, unavailable = {0}, untried = {0};
+    struct making m = {
+        .e = e, .cfg = cfg, .fresh = fresh, .made = &made, .unavailable = &unavailable, .untried = &untried};
     struct engine_info info;
 
     if (profile && !profiles_find(profiles, profile)) {
@@ -759,5 +781,7 @@ int images_build(struct engine *e, const struct images_config *cfg, const struct
         if ((!profile || strcmp(profile, m.profile->name) == 0) && build_profile(&m, err) < 0)
             return -1;
     }
+    for (size_t i = 0; i < untried.count; i++)
+        fprintf(stderr, "==> %s\n", untried.p[i]);
     return 0;
 }

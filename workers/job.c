@@ -5,11 +5,11 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "workers/blame.h"
-#include "workers/blobs.h"
-#include "workers/check.h"
+#include "workers/finish.h"
 #include "workers/link.h"
 #include "workers/old.h"
 #include "workers/paths.h"
+#include "workers/settings.h"
 #include "workers/step.h"
 #include "workers/strs.h"
 #include "workers/unpack.h"
@@ -90,14 +90,6 @@ static int tell(struct attempt *a, const struct job_facts *known, struct err *er
     return ours(store_set_facts(a->store, a->job->id, a->job->attempt, known, err), err);
 }
 
-/* The work folder's root, for openings beneath it; -1 with err filled. */
-static int open_work(const struct attempt *a, struct err *err)
-{
-    int fd = open(a->work.fs, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-    return fd < 0 ? err_sys(err, ERR_INTERNAL, errno, "cannot open the work folder") : fd;
-}
-
 /* --- 1. a place to work in, the crate unpacked, a container that holds it --- */
 
 static int begin(struct attempt *a, struct err *err)
@@ -134,7 +126,7 @@ static int begin(struct attempt *a, struct err *err)
     AUTO(fd) int tarball = open(source, O_RDONLY | O_CLOEXEC);
     if (tarball < 0)
         return err_sys(err, ERR_INTERNAL, errno, "cannot open the source of the job");
-    AUTO(fd) int fs = open_work(a, err);
+    AUTO(fd) int fs = work_open(&a->work, err);
     if (fs < 0)
         return -1;
     if (unpack_run(a->cfg->helper_dir, tarball, fs, &a->limits, json_str(a->job->options, "manifest_path", NULL),
@@ -170,7 +162,7 @@ static int begin(struct attempt *a, struct err *err)
 /* Cargo's own configuration, written by us, where nothing of the project's has run yet. */
 static int write_config(struct attempt *a, const struct cargo_config *kept, struct err *err)
 {
-    AUTO(fd) int root = open_work(a, err);
+    AUTO(fd) int root = work_open(&a->work, err);
     AUTO(buf) struct buf toml = {0};
 
     buf_puts(&toml, kept->toml ? kept->toml : "");
@@ -193,7 +185,7 @@ static int write_config(struct attempt *a, const struct cargo_config *kept, stru
 /* Hash of the lock file of the workspace; "" if it has none. */
 static int hash_lock(struct attempt *a, char ret[SHA256_HEX_SIZE], struct err *err)
 {
-    AUTO(fd) int root = open_work(a, err);
+    AUTO(fd) int root = work_open(&a->work, err);
 
     ret[0] = '\0';
     if (root < 0)
@@ -222,22 +214,44 @@ static bool has_locked_dependencies(const cJSON *metadata)
     return false;
 }
 
-/* The two lines that steps/prepare.sh prints. */
-static int read_prepared(struct attempt *a, const struct buf *out, struct err *err)
+/* One line of JSON; *text moves on to the next one. */
+static int read_line(const char **text, const char *what, cJSON **ret, struct err *err)
 {
-    const char *text = out->p ? out->p : "", *newline = strchr(text, '\n');
-    AUTO(json) cJSON *config = NULL;
-    AUTO(json) cJSON *metadata = NULL;
-    struct cargo_config kept = {0};
+    const char *newline = strchr(*text, '\n');
 
     if (!newline)
         return err_set(err, ERR_INTERNAL, "cargo's answer about the crate is not complete");
-    size_t first = (size_t)(newline - text);
-    if (json_parse(text, first, "cargo's configuration", &config, err) < 0 ||
-        json_parse(newline + 1, out->len - first - 1, "cargo's metadata", &metadata, err) < 0) {
+    if (json_parse(*text, (size_t)(newline - *text), what, ret, err) < 0) {
         err->kind = ERR_INTERNAL;
         return -1;
     }
+    *text = newline + 1;
+    return 0;
+}
+
+/* What Cargo.toml says of the cargo profile and the host does not want. */
+static void warn_overridden(struct attempt *a, const cJSON *manifest)
+{
+    AUTO(json) cJSON *settings = settings_cargo_profile(a->profile, a->job->options);
+    AUTO(strs) struct strs warnings = {0};
+
+    settings_overridden(settings, a->plan.cargo_profile, json_obj(manifest, "profile"), &warnings);
+    warn_all(a, warnings.p);
+}
+
+/* The three lines that steps/prepare.sh prints. */
+static int read_prepared(struct attempt *a, const struct buf *out, struct err *err)
+{
+    const char *text = out->p ? out->p : "";
+    AUTO(json) cJSON *config = NULL;
+    AUTO(json) cJSON *metadata = NULL;
+    AUTO(json) cJSON *manifest = NULL;
+    struct cargo_config kept = {0};
+
+    if (read_line(&text, "cargo's configuration", &config, err) < 0 ||
+        read_line(&text, "cargo's metadata", &metadata, err) < 0 ||
+        read_line(&text, "the manifest's profiles", &manifest, err) < 0)
+        return -1;
     const char *root = json_str(metadata, "workspace_root", "");
     if (strcmp(root, "/work/src") != 0 && strncmp(root, "/work/src/", 10) != 0)
         return err_set(err, ERR_BAD_SOURCE, "the workspace's root lies outside the tarball");
@@ -249,16 +263,39 @@ static int read_prepared(struct attempt *a, const struct buf *out, struct err *e
     a->lock = has_locked_dependencies(metadata) ? "resolved" : "none";
     if (r == 0) {
         warn_all(a, a->plan.warnings);
+        warn_overridden(a, manifest);
         r = write_config(a, &kept, err);
     }
     cargo_config_clear(&kept);
     return r;
 }
 
+/* What the crate names must be there: the link step would say so only after the whole build. */
+static int check_files(const struct attempt *a, struct err *err)
+{
+    AUTO(fd) int root = work_open(&a->work, err);
+
+    if (root < 0)
+        return -1;
+    for (char *const *f = a->plan.files; f && *f; f++) {
+        const char *path = *f + strlen("/work/");
+        int fd = fs_open_beneath(root, path, O_PATH | O_CLOEXEC, 0);
+        if (fd >= 0)
+            close(fd);
+        else if (fd == -ENOENT || fd == -ENOTDIR)
+            return err_set(err, ERR_BAD_SOURCE,
+                           "Cargo.toml's package.metadata.bloomery names %.200s, which is not there",
+                           path + strlen("src/"));
+    }
+    return 0;
+}
+
 static int prepare(struct attempt *a, struct err *err)
 {
     const char *manifest = json_str(a->job->options, "manifest_path", "Cargo.toml");
-    const char *const command[] = {"/bin/sh", "/bloomery/steps/prepare.sh", manifest, NULL};
+    AUTO(json) cJSON *settings = settings_cargo_profile(a->profile, a->job->options);
+    const char *const command[] = {"/bin/sh", "/bloomery/steps/prepare.sh", manifest,
+                                   settings->child ? "profiles" : NULL, NULL};
     const char *const env[] = {"CARGO_HOME=/work/cargo", "HOME=/work/home", "CARGO_TERM_COLOR=never", NULL};
     AUTO(buf) struct buf out = {0};
     struct step step = {.name = "cargo metadata",
@@ -275,7 +312,7 @@ static int prepare(struct attempt *a, struct err *err)
         return -1;
     if (res.end != STEP_EXITED || res.exit_code != 0)
         return blame_step(a, &step, &res, from, ERR_BAD_SOURCE, err);
-    if (read_prepared(a, &out, err) < 0 || hash_lock(a, a->lock_hash, err) < 0)
+    if (read_prepared(a, &out, err) < 0 || check_files(a, err) < 0 || hash_lock(a, a->lock_hash, err) < 0)
         return -1;
     if (a->lock_hash[0])
         a->lock = "uploaded";
@@ -403,19 +440,19 @@ static int fetch(struct attempt *a, struct err *err)
 
 /* --- 3. the build: project code runs, without network --- */
 
-static int build(struct attempt *a, struct err *err)
+static int build_one(struct attempt *a, char *const *command, char *const *env, int64_t seconds, struct err *err)
 {
     struct step step = {.name = "cargo",
-                        .command = (const char *const *)a->plan.cargo,
-                        .env = (const char *const *)a->plan.env,
+                        .command = (const char *const *)command,
+                        .env = (const char *const *)env,
                         .uid = a->build_uid,
-                        .seconds = a->limits.job_wall_seconds,
+                        .seconds = seconds,
                         .cpu_seconds = a->limits.job_cpu_seconds};
     AUTO(buf) struct buf line = {0};
     struct step_result res;
 
-    for (size_t i = 0; a->plan.cargo[i]; i++)
-        buf_printf(&line, "%s%s", i ? " " : "", a->plan.cargo[i]);
+    for (size_t i = 0; command[i]; i++)
+        buf_printf(&line, "%s%s", i ? " " : "", command[i]);
     joblog_say(a->log, "%.900s", line.p);
     int64_t from = joblog_size(a->log);
     if (step_exec(a, &step, &res, err) < 0)
@@ -426,158 +463,34 @@ static int build(struct attempt *a, struct err *err)
     return 0;
 }
 
-/* --- 4. the link step, where the profile has one: link.c --- */
-
-/* --- 5. collect: after the container is gone, copied out while hashing --- */
-
-struct collected {
-    char *path; /* of the copy in tmp/, NULL once it is kept */
-};
-
-static struct artifact *add_artifact(struct attempt *a, const char *name, const char *role, const char *kind)
+/* For each target, one after the other; the wall time is that of all. */
+static int build(struct attempt *a, struct err *err)
 {
-    struct job *r = &a->result;
+    int64_t began = clock_monotonic_ms();
+    int r = build_one(a, a->plan.cargo, a->plan.env, a->limits.job_wall_seconds, err);
 
-    r->artifacts = mem_resize(r->artifacts, (r->artifacts_count + 1) * sizeof *r->artifacts);
-    struct artifact *art = &r->artifacts[r->artifacts_count++];
-    *art = (struct artifact){.name = mem_strdup(name), .role = mem_strdup(role), .kind = mem_strdup(kind)};
-    return art;
-}
-
-/* Copy one file out of the work folder: it is the next artifact then. BLOB_ABSENT: it is not there. */
-static int take(struct attempt *a, int root, const char *file, struct artifact *art, char **ret_path, struct err *err)
-{
-    AUTO(char_p) char *tmp = path_tmp(a->cfg->state_dir);
-    int r = blob_stage(root, file, tmp, a->limits.max_artifact_bytes, ret_path, art->sha256, &art->size, err);
-
-    if (r != 0) {
-        artifact_clear(art);
-        a->result.artifacts_count--;
+    for (size_t i = 0; r == 0 && i < a->plan.further_count; i++) {
+        const struct plan_run *run = &a->plan.further[i];
+        int64_t left = a->limits.job_wall_seconds - (clock_monotonic_ms() - began) / 1000;
+        r = build_one(a, run->cargo, run->env, left > 1 ? left : 1, err);
+        if (r == 0)
+            continue;
+        err_wrap(err, "for %s", run->target);
+        AUTO(char_p) char *message = STEAL(a->result.error.message);
+        a->result.error.message = message ? mem_printf("for %s: %s", run->target, message) : NULL;
     }
     return r;
 }
 
-/* The file of an output, and the artifact that it becomes. Without the kit that the link needs it is what cargo made. */
-static char *output_file(struct attempt *a, size_t i, struct artifact **ret_art)
-{
-    const struct plan_output *out = &a->plan.outputs[i];
+/* --- 4. the link step, where the profile has one: link.c --- */
 
-    if (link_lacks_kit(a)) {
-        const char *slash = strrchr(out->file, '/');
-        *ret_art = add_artifact(a, slash ? slash + 1 : out->file, "side", out->file_kind);
-    } else {
-        *ret_art = add_artifact(a, out->name, i == 0 ? "primary" : "side", out->kind);
-        if (out->linked)
-            return mem_printf("out/%s", out->linked);
-    }
-    return mem_printf("target/%s", out->file);
-}
-
-/* Copies in tmp/, in the order of a->result.artifacts. */
-static int collect(struct attempt *a, struct collected *copies, struct err *err)
-{
-    AUTO(fd) int root = open_work(a, err);
-
-    if (root < 0)
-        return -1;
-    for (size_t i = 0; i < a->plan.outputs_count; i++) {
-        const struct plan_output *out = &a->plan.outputs[i];
-        struct artifact *art;
-        AUTO(char_p) char *file = output_file(a, i, &art);
-        int r = take(a, root, file, art, &copies[i].path, err);
-        if (r == BLOB_ABSENT)
-            return err_set(err, ERR_CONTRACT, "%s succeeded but left no %s: a success is never empty",
-                           out->linked && !link_lacks_kit(a) ? "the link step" : "cargo", out->name);
-        if (r < 0)
-            return err_wrap(err, "%s", out->name);
-    }
-    if (strcmp(a->lock, "resolved") != 0)
-        return 0;
-    struct artifact *art = add_artifact(a, "Cargo.lock", "side", "lock");
-    return take(a, root, a->lock_file, art, &copies[a->plan.outputs_count].path, err) < 0 ? -1 : 0;
-}
-
-/* --- 6. check: contract and trial of each --- */
-
-/* What cargo made is of use to whoever links it: it is looked at, and kept. Always -1. */
-static int check_unlinked(struct attempt *a, const struct collected *copies, struct err *err)
-{
-    const char *kit = json_str(json_obj(a->profile->json, "kit"), "name", "");
-
-    for (size_t i = 0; i < a->plan.outputs_count; i++)
-        if (check_look(a, copies[i].path, &a->result.artifacts[i], err) < 0)
-            return -1;
-    err_set(err, ERR_KIT_MISSING, "it was built but not linked: profile %s needs kit %s, which is not installed",
-            a->profile->name, kit);
-    return err_hint(err,
-                    "bloomeryd kit install FILE --sha256 HEX, then bloomeryd images build %s; "
-                    "what cargo made is among the artifacts",
-                    a->profile->name);
-}
-
-static int check(struct attempt *a, const struct collected *copies, struct err *err)
-{
-    int64_t max_size = json_int(a->job->options, "max_size", 0);
-
-    if (link_lacks_kit(a))
-        return check_unlinked(a, copies, err);
-    for (size_t i = 0; i < a->plan.outputs_count; i++)
-        if (check_artifact(a, copies[i].path, &a->result.artifacts[i], err) < 0)
-            return -1;
-    if (max_size > 0 && a->result.artifacts[0].size > max_size)
-        return err_set(err, ERR_OUTPUT_TOO_LARGE, "%.100s has %lld bytes, more than max_size=%lld",
-                       a->result.artifacts[0].name, (long long)a->result.artifacts[0].size, (long long)max_size);
-    return 0;
-}
-
-/* --- 7. keep: the copies become blobs; the store's commit makes them the job's --- */
-
-static int keep(struct attempt *a, struct collected *copies, int *ret_hold, struct err *err)
-{
-    if (blobs_hold(a->cfg->state_dir, ret_hold, err) < 0)
-        return -1;
-    for (size_t i = 0; i < a->result.artifacts_count; i++) {
-        AUTO(char_p) char *blob = path_blob(a->cfg->state_dir, a->result.artifacts[i].sha256);
-        if (blob_keep(copies[i].path, blob, err) < 0)
-            return -1;
-        mem_free(STEAL(copies[i].path));
-    }
-    return 0;
-}
+/* --- 5. collect, check and keep: finish.c --- */
 
 void job_drop_artifacts(struct job *r)
 {
     for (size_t i = 0; i < r->artifacts_count; i++)
         artifact_clear(&r->artifacts[i]);
     r->artifacts_count = 0;
-}
-
-/* Collect, check and keep. What breaks its host's contract is kept too: the user will want to look at it. */
-static int finish(struct attempt *a, int *ret_hold, struct err *err)
-{
-    size_t n = a->plan.outputs_count + 1;
-    struct collected *copies = mem_alloc(n * sizeof *copies);
-    struct err later = ERR_INIT;
-
-    int r = collect(a, copies, err);
-    if (r == 0)
-        r = check(a, copies, err);
-    bool worth = r == 0 || (a->result.artifacts_count > 0 && !err_retries(err->kind) && err->kind != ERR_CANCELED &&
-                            err->kind != ERR_TOOLCHAIN_MISSING);
-    if (worth && keep(a, copies, ret_hold, &later) < 0) {
-        r = -1;
-        *err = later;
-        worth = false;
-    }
-    if (!worth)
-        job_drop_artifacts(&a->result);
-    for (size_t i = 0; i < n; i++) {
-        if (copies[i].path)
-            unlink(copies[i].path);
-        mem_free(copies[i].path);
-    }
-    mem_free(copies);
-    return r;
 }
 
 /* --- the whole life --- */
@@ -616,7 +529,7 @@ int job_run(struct attempt *a, int *ret_hold, struct err *err)
         r = step_release(a, err);
     if (r == 0) {
         phase = phase_begin(a, "check");
-        r = finish(a, ret_hold, err);
+        r = finish_run(a, ret_hold, err);
         phase_end(a, &phase);
     }
 

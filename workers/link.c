@@ -32,6 +32,14 @@ static int start_afresh(struct attempt *a, struct err *err)
     return step_hold(a, err);
 }
 
+/* The command's word for it that what it was given cannot become what the host loads. */
+static bool broke_contract(const struct step_result *res)
+{
+    enum { BROKEN_CONTRACT = 3 };
+
+    return res->end == STEP_EXITED && res->exit_code == BROKEN_CONTRACT;
+}
+
 static int link_one(struct attempt *a, const struct plan_output *out, const char *const *command, int64_t seconds,
                     struct err *err)
 {
@@ -49,6 +57,7 @@ static int link_one(struct attempt *a, const struct plan_output *out, const char
     strs_printf(&env, "BLOOMERY_INPUT=/work/target/%s", out->file);
     strs_printf(&env, "BLOOMERY_OUTPUT=/work/out/%s", out->linked);
     strs_printf(&env, "BLOOMERY_NAME=%.*s", (int)out->stem, out->name);
+    strs_printf(&env, "BLOOMERY_LIB=%s", out->lib);
     if (a->has_kit)
         strs_printf(&env, "BLOOMERY_KIT=%s", KIT_DIR);
     if (a->has_kit && a->kit.link)
@@ -60,7 +69,7 @@ static int link_one(struct attempt *a, const struct plan_output *out, const char
     if (step_exec(a, &step, &res, err) < 0)
         return -1;
     if (res.end != STEP_EXITED || res.exit_code != 0)
-        return blame_step(a, &step, &res, from, ERR_LINK, err);
+        return blame_step(a, &step, &res, from, broke_contract(&res) ? ERR_CONTRACT : ERR_LINK, err);
     joblog_flush(a->log);
     return 0;
 }

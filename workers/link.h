@@ -9,6 +9,7 @@
  *     BLOOMERY_INPUT     what cargo wrote, in /work/target       BLOOMERY_OUTPUT    what is to be made, in /work/out
  *     BLOOMERY_NAME      the target's name                       BLOOMERY_KIT       /opt/bloomery/kit, if one is installed
  *     BLOOMERY_KIT_LINK  the kit's link entry point, if it has one
+ *     BLOOMERY_LIB       the name with underscores
  */
 #pragma once
 
@@ -20,5 +21,6 @@ bool link_wanted(const struct attempt *a);
 /* Does the profile need a kit that is not installed? Then nothing is linked, and what cargo wrote is all there is. */
 bool link_lacks_kit(const struct attempt *a);
 
-/* All outputs. The build's container is another one after that. ERR_LINK: the command failed. */
+/* All outputs. The build's container is another one after that. ERR_LINK: the command failed; ERR_CONTRACT: with exit
+ * code 3. */
 int link_run(struct attempt *a, struct err *err);

@@ -12,7 +12,6 @@
 
 #define ROOT "/work/src/"
 #define MAX_LISTED 12 /* names in one message */
-#define MAX_EXPORTS 256
 
 /* --- looking around --- */
 
@@ -204,19 +203,6 @@ static int pick_package(struct making *m, struct err *err)
     return m->package ? 0 : preferred_member(m, err);
 }
 
-/* A name becomes a file's, an artifact's and an argument's. */
-static bool name_ok(const char *s)
-{
-    size_t n = strlen(s);
-
-    if (n == 0 || n > 128 || *s == '-' || *s == '.')
-        return false;
-    for (; *s; s++)
-        if (*s == '/' || *s == '\\' || (unsigned char)*s <= 0x20 || *s == 0x7f || *s == '"')
-            return false;
-    return true;
-}
-
 static int check_package(const struct making *m, struct err *err)
 {
     const char *manifest = json_str(m->package, "manifest_path", "");
@@ -224,52 +210,15 @@ static int check_package(const struct making *m, struct err *err)
 
     if (strncmp(manifest, ROOT, strlen(ROOT)) != 0 || strstr(manifest, "/../") || strlen(manifest) > 2048)
         return err_set(err, ERR_BAD_SOURCE, "the package's manifest is not inside the tarball");
-    if (!name_ok(name_of(m->package)) || !name_ok(json_str(m->package, "version", "")))
+    for (const char *c = manifest; *c; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            return err_set(err, ERR_BAD_SOURCE, "the path of the package's manifest has a control character in it");
+    if (!plan_name_ok(name_of(m->package)) || !plan_name_ok(json_str(m->package, "version", "")))
         return err_set(err, ERR_BAD_SOURCE, "the package has no usable name and version");
-    cJSON_ArrayForEach(t, json_arr(m->package, "targets")) if ((is_bin(t) || is_lib(t)) && !name_ok(name_of(t)))
+    cJSON_ArrayForEach(t, json_arr(m->package, "targets")) if ((is_bin(t) || is_lib(t)) && !plan_name_ok(name_of(t)))
     {
         AUTO(char_p) char *clean = json_utf8(name_of(t), strnlen(name_of(t), 60));
         return err_set(err, ERR_BAD_SOURCE, "target \"%s\" has a name that cannot be a file's", clean);
-    }
-    return 0;
-}
-
-/* --- [package.metadata.bloomery] --- */
-
-static bool list_of_names(const cJSON *v)
-{
-    const cJSON *item;
-
-    if (!cJSON_IsArray(v) || cJSON_GetArraySize(v) > MAX_EXPORTS)
-        return false;
-    cJSON_ArrayForEach(item, v) if (!cJSON_IsString(item) || !name_ok(item->valuestring)) return false;
-    return true;
-}
-
-static int read_own(struct making *m, struct err *err)
-{
-    static const char *const lists[] = {"bin", "features", "exports"};
-    static const char *const texts[] = {"cargo_profile", "prefer"};
-    const cJSON *v;
-
-    m->own = json_obj(json_obj(m->package, "metadata"), "bloomery");
-    cJSON_ArrayForEach(v, m->own)
-    {
-        bool list = false, text = false, flag = strcmp(v->string, "no_default_features") == 0;
-        for (size_t i = 0; i < COUNT(lists); i++)
-            list |= strcmp(v->string, lists[i]) == 0;
-        for (size_t i = 0; i < COUNT(texts); i++)
-            text |= strcmp(v->string, texts[i]) == 0;
-        if (list && !list_of_names(v))
-            return err_set(err, ERR_BAD_SOURCE, "package.metadata.bloomery.%s must be a list of names", v->string);
-        if (text && (!cJSON_IsString(v) || !name_ok(v->valuestring)))
-            return err_set(err, ERR_BAD_SOURCE, "package.metadata.bloomery.%s must be a name", v->string);
-        if (flag && !cJSON_IsBool(v))
-            return err_set(err, ERR_BAD_SOURCE, "package.metadata.bloomery.%s must be true or false", v->string);
-        if (!list && !text && !flag) {
-            AUTO(char_p) char *clean = json_utf8(v->string, strnlen(v->string, 60));
-            strs_printf(&m->warnings, "package.metadata.bloomery.%s is not known to this version", clean);
-        }
     }
     return 0;
 }
@@ -337,7 +286,36 @@ static char *file_name(const char *pattern, const char *name, const char *crate)
 
 static const char *known_kind(const char *kind)
 {
-    return strcmp(kind, "wasm") == 0 ? "wasm" : strcmp(kind, "ar") == 0 ? "ar" : "elf";
+    static const char *const kinds[] = {"wasm", "ar", "tar"};
+
+    for (size_t i = 0; i < COUNT(kinds); i++)
+        if (strcmp(kind, kinds[i]) == 0)
+            return kinds[i];
+    return "elf";
+}
+
+char *plan_file(const struct plan_output *out, const char *pattern)
+{
+    AUTO(char_p) char *name = mem_strndup(out->name, out->stem);
+
+    return file_name(pattern, name, out->lib);
+}
+
+/* The names of what the link step writes beside the output. */
+static void add_sides(const struct making *m, struct plan_output *out)
+{
+    struct strs sides = {0};
+    const cJSON *v;
+
+    cJSON_ArrayForEach(v, json_arr(json_obj(m->p->json, "link"), "sides"))
+        strs_add(&sides, plan_file(out, json_str(v, "file", "{name}")));
+    out->sides_count = sides.count;
+    out->sides = strs_steal(&sides);
+}
+
+const char *plan_folder(const char *cargo_profile)
+{
+    return strcmp(cargo_profile, "dev") == 0 ? "debug" : cargo_profile;
 }
 
 static void add_output(const struct making *m, struct plan *plan, const cJSON *target)
@@ -357,7 +335,7 @@ static void add_output(const struct making *m, struct plan *plan, const cJSON *t
     /* cargo names a lib with underscores; where it is the package's own name, people know it with its hyphens. */
     const char *shown = !bin && strcmp(crate, package) == 0 ? name_of(m->package) : name;
     AUTO(char_p) char *file = file_name(json_str(json_obj(m->p->json, "outputs"), m->as, "{name}"), name, crate);
-    const char *folder = strcmp(m->cargo_profile, "dev") == 0 ? "debug" : m->cargo_profile;
+    const char *folder = plan_folder(m->cargo_profile);
 
     plan->outputs = mem_resize(plan->outputs, (plan->outputs_count + 1) * sizeof(struct plan_output));
     plan->outputs[plan->outputs_count++] =
@@ -367,7 +345,9 @@ static void add_output(const struct making *m, struct plan *plan, const cJSON *t
                              .kind = kind,
                              .file_kind = link ? made : kind,
                              .linked = link ? file_name(link, name, crate) : NULL,
+                             .lib = STEAL(crate),
                              .is_bin = bin};
+    add_sides(m, &plan->outputs[plan->outputs_count - 1]);
 }
 
 static const cJSON *find_bin(const struct making *m, const char *name)
@@ -614,24 +594,49 @@ static int pick_profile(struct making *m, struct err *err)
     return err_hint(err, "take release, dev or one that Cargo.toml defines");
 }
 
+/* Not too many, and each with a name of its own: what is a file for the crate is a name for the caller. */
+static int check_artifacts(const struct making *m, const struct plan *plan, struct err *err)
+{
+    size_t all = plan->outputs_count * (1 + plan->outputs[0].sides_count);
+    AUTO(strs) struct strs names = {0};
+
+    if ((int64_t)all > m->p->limits.max_artifacts) {
+        err_set(err, ERR_BAD_SOURCE, "package %.80s has %zu %s, more than the %lld artifacts of one job",
+                name_of(m->package), all == plan->outputs_count ? all : plan->outputs_count,
+                all == plan->outputs_count ? "bins" : "bins, which are several artifacts each",
+                (long long)m->p->limits.max_artifacts);
+        return err_hint(err, "choose some with bin=NAME");
+    }
+    strs_printf(&names, "Cargo.lock");
+    for (size_t i = 0; i < plan->outputs_count; i++) {
+        const struct plan_output *out = &plan->outputs[i];
+        for (size_t k = 0; k <= out->sides_count; k++) {
+            const char *name = k == 0 ? out->name : out->sides[k - 1];
+            if (strs_has(&names, name)) {
+                err_set(err, ERR_BAD_SOURCE, "two artifacts of this job would have the name %.100s", name);
+                return err_hint(err, "rename a bin of package %.80s, or choose some with bin=NAME",
+                                name_of(m->package));
+            }
+            strs_printf(&names, "%s", name);
+        }
+    }
+    return 0;
+}
+
 static int make(struct making *m, const struct cargo_config *config, struct plan *plan, struct err *err)
 {
     const cJSON *v;
     struct strs exports = {0};
 
-    if (pick_package(m, err) < 0 || check_package(m, err) < 0 || read_own(m, err) < 0 || pick_profile(m, err) < 0 ||
-        check_features(m, err) < 0 || pick_targets(m, plan, err) < 0)
+    if (pick_package(m, err) < 0 || check_package(m, err) < 0 || plan_own_read(m, err) < 0 ||
+        pick_profile(m, err) < 0 || check_features(m, err) < 0 || pick_targets(m, plan, err) < 0)
         return -1;
-    if ((int64_t)plan->outputs_count > m->p->limits.max_artifacts) {
-        err_set(err, ERR_BAD_SOURCE, "package %.80s has %zu bins, more than the %lld artifacts of one job",
-                name_of(m->package), plan->outputs_count, (long long)m->p->limits.max_artifacts);
-        return err_hint(err, "choose some with bin=NAME");
-    }
-    if (check_dependencies(m, config, plan, err) < 0)
+    if (check_artifacts(m, plan, err) < 0 || check_dependencies(m, config, plan, err) < 0)
         return -1;
     plan->crate_name = mem_strdup(name_of(m->package));
     plan->crate_version = mem_strdup(json_str(m->package, "version", ""));
     plan->manifest = mem_strdup(json_str(m->package, "manifest_path", ""));
+    plan->cargo_profile = mem_strdup(m->cargo_profile);
     if (plan_command(m, config, plan, err) < 0)
         return -1;
     /* What a crate exports by name is its library's; a program has its entry point. */
@@ -663,14 +668,23 @@ void plan_clear(struct plan *p)
         mem_free(p->outputs[i].name);
         mem_free(p->outputs[i].file);
         mem_free(p->outputs[i].linked);
+        mem_free(p->outputs[i].lib);
+        strs_list_free(p->outputs[i].sides);
     }
     mem_free(p->outputs);
+    for (size_t i = 0; i < p->further_count; i++) {
+        strs_list_free(p->further[i].cargo);
+        strs_list_free(p->further[i].env);
+    }
+    mem_free(p->further);
+    mem_free(p->cargo_profile);
     mem_free(p->crate_name);
     mem_free(p->crate_version);
     mem_free(p->manifest);
     strs_list_free(p->cargo);
     strs_list_free(p->env);
     strs_list_free(p->link_env);
+    strs_list_free(p->files);
     strs_list_free(p->exports);
     strs_list_free(p->warnings);
     *p = (struct plan){0};

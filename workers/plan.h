@@ -37,21 +37,34 @@ struct plan_output {
     char *name;            /* the artifact's: "hello-world.wasm" */
     size_t stem;           /* how much of it is the target's own name: "hello-world" */
     char *file;            /* what cargo makes, beneath /work/target: "wasm32-wasip1/release/hello-world.wasm" */
-    const char *kind;      /* wasm | elf | ar: which inspector and contract */
+    const char *kind;      /* wasm | elf | ar: which inspector and contract; or tar */
     const char *file_kind; /* the same of `file`, which the link step may change */
     char *linked;          /* what the profile's link step makes of it, beneath /work/out; NULL: it has none */
+    char **sides;          /* what it writes beside that, in the order of the profile's link.sides; NULL-terminated */
+    size_t sides_count;
+    char *lib; /* the target's name with underscores, as in cargo's file */
     bool is_bin;
+};
+
+/* cargo for one of the profile's further `targets`. */
+struct plan_run {
+    const char *target; /* the profile's */
+    char **cargo, **env;
 };
 
 struct plan {
     char *crate_name, *crate_version;
-    char *manifest;              /* /work/src/... of the package */
-    char **cargo;                /* argv, NULL-terminated: "cargo", "build", ... */
-    char **env;                  /* KEY=VALUE, NULL-terminated: all that cargo gets beyond PATH */
+    char *manifest;           /* /work/src/... of the package */
+    char **cargo;             /* argv, NULL-terminated: "cargo", "build", ... */
+    char **env;               /* KEY=VALUE, NULL-terminated: all that cargo gets beyond PATH */
+    struct plan_run *further; /* one after the other, after that */
+    size_t further_count;
+    char *cargo_profile;         /* release, dev, or the crate's own */
     struct plan_output *outputs; /* primary first; at least one */
     size_t outputs_count;
-    char **link_env;  /* KEY=VALUE, NULL-terminated: what the link step gets of the profile; of each output there is
-                         more (link.h) */
+    char **files;     /* absolute paths that [package.metadata.bloomery] names; NULL-terminated */
+    char **link_env;  /* KEY=VALUE, NULL-terminated: what the link step gets of profile and crate; of each output there
+                         is more (link.h) */
     bool needs_fetch; /* there are dependencies that the tarball does not bring */
     char **exports;   /* [package.metadata.bloomery] exports: wanted besides the contract's; NULL-terminated */
     char **warnings;  /* NULL-terminated */
@@ -68,7 +81,7 @@ struct plan {
  * [package.metadata.bloomery] may say: bin, features, exports (lists), no_default_features, cargo_profile, and
  * prefer = "bin" | "cdylib" | "staticlib" for a package that has both. A workspace with one default member is that member. Bins whose
  * required-features are off are left out with a warning. The primary of several bins is default-run, else the package's
- * namesake, else the first by name.
+ * namesake, else the first by name. Besides, the keys that the profile declares in `metadata`: they reach the link step.
  *
  * The profile's own options are BLOOMERY_OPTION_NAME in env and link_env: true, false, a number or the text; "" where
  * neither the caller nor the profile gives a value.
@@ -78,3 +91,7 @@ struct plan {
 int plan_make(const struct profile *p, const char *pinned, const cJSON *options, const cJSON *metadata,
               const struct cargo_config *config, struct plan *ret, struct err *err);
 void plan_clear(struct plan *p);
+
+/* A pattern of the profile's as a file's name: {name} is that of the artifact without its suffix, {lib} the target's with
+ * underscores. The caller owns it. */
+char *plan_file(const struct plan_output *out, const char *pattern);

@@ -7,8 +7,8 @@
 
 #include "base/buf.h"
 #include "workers/old.h"
+#include "workers/settings.h"
 
-#include <ctype.h>
 #include <string.h>
 
 const cJSON *plan_wish(const struct making *m, const char *key)
@@ -18,9 +18,21 @@ const cJSON *plan_wish(const struct making *m, const char *key)
     return v ? v : cJSON_GetObjectItemCaseSensitive(m->own, key);
 }
 
-static void command(const struct making *m, struct plan *plan)
+/* Of the lib: what the profile says for the target, of its first one besides the output itself. */
+static void put_crate_types(const struct making *m, const char *target, struct buf *b)
+{
+    const cJSON *more = json_arr(json_obj(m->p->json, "crate_types"), target), *v;
+
+    if (!more || strcmp(target, m->p->target) == 0)
+        buf_puts(b, m->as);
+    cJSON_ArrayForEach(v, more) if (!b->len || strcmp(v->valuestring, b->p) != 0)
+        buf_printf(b, "%s%s", b->len ? "," : "", v->valuestring);
+}
+
+static char **command(const struct making *m, const struct plan *plan, const char *target)
 {
     AUTO(buf) struct buf features = {0};
+    AUTO(buf) struct buf types = {0};
     struct strs argv = {0};
     const cJSON *v;
 
@@ -30,7 +42,7 @@ static void command(const struct making *m, struct plan *plan)
     /* With its version: a dependency may have the same name. */
     strs_printf(&argv, "--package=%s%s%s", plan->crate_name, m->rust >= OLD_SINCE_PACKAGE_AT ? "@" : ":",
                 plan->crate_version);
-    strs_printf(&argv, "--target=%s", m->p->target);
+    strs_printf(&argv, "--target=%s", target);
     if (m->rust >= OLD_SINCE_PROFILE)
         strs_printf(&argv, "--profile=%s", m->cargo_profile);
     else if (strcmp(m->cargo_profile, "release") == 0)
@@ -47,13 +59,14 @@ static void command(const struct making *m, struct plan *plan)
         strs_printf(&argv, "--features=%s", features.p);
     if (m->lib) {
         strs_printf(&argv, "--lib");
+        put_crate_types(m, target, &types);
         if (m->rust >= OLD_SINCE_CRATE_TYPE)
-            strs_printf(&argv, "--crate-type=%s", m->as);
+            strs_printf(&argv, "--crate-type=%s", types.p);
     } else {
         for (size_t i = 0; i < plan->outputs_count; i++)
             strs_printf(&argv, "--bin=%.*s", (int)plan->outputs[i].stem, plan->outputs[i].name);
     }
-    plan->cargo = strs_steal(&argv);
+    return strs_steal(&argv);
 }
 
 static void put_flag(struct buf *b, const char *prefix, const char *flag)
@@ -61,15 +74,18 @@ static void put_flag(struct buf *b, const char *prefix, const char *flag)
     buf_printf(b, "%s%s%s", b->len ? "\x1f" : "", prefix, flag);
 }
 
-static char *rustflags(const struct making *m, const struct cargo_config *config)
+static char *rustflags(const struct making *m, const struct cargo_config *config, const char *target)
 {
     /* Of several that match, rustc takes the last. The prefixes are no folders of a crate: a path stays unambiguous. */
     static const char *const remaps[] = {"/work/src=crate", "/work/target=target", "/work/cargo=cargo",
                                          "/work/cargo/registry/src=cargo/registry"};
+    AUTO(strs) struct strs own = {0};
     struct buf b = {0};
     const cJSON *v;
 
-    cJSON_ArrayForEach(v, json_arr(m->p->json, "rustflags")) put_flag(&b, "", v->valuestring);
+    settings_rustflags(m->p, m->options, target, &own);
+    for (size_t i = 0; i < own.count; i++)
+        put_flag(&b, "", own.p[i]);
     for (size_t i = 0; i < COUNT(remaps); i++)
         put_flag(&b, "--remap-path-prefix=", remaps[i]);
     for (char *const *f = config->rustflags; f && *f; f++)
@@ -84,35 +100,6 @@ static const char *const same_env[] = {
     "HOME=/work/home", "TMPDIR=/work/tmp",
     "SOURCE_DATE_EPOCH=315532800", /* 1980-01-01: the first day that a zip can hold */
     "LANG=C.UTF-8"};
-
-/* An option of the profile's own as the profile's linker and link step read it: what was given, else its default, else "". */
-static char *option_text(const struct making *m, const cJSON *declared)
-{
-    const cJSON *v = cJSON_GetObjectItemCaseSensitive(m->options, declared->string);
-
-    if (!v)
-        v = cJSON_GetObjectItemCaseSensitive(declared, "default");
-    if (cJSON_IsString(v))
-        return mem_strdup(v->valuestring);
-    if (cJSON_IsNumber(v))
-        return mem_printf("%.0f", v->valuedouble);
-    if (cJSON_IsBool(v) || strcmp(json_str(declared, "type", ""), "bool") == 0)
-        return mem_strdup(cJSON_IsTrue(v) ? "true" : "false");
-    return mem_strdup("");
-}
-
-static void put_options(const struct making *m, struct strs *env)
-{
-    const cJSON *v;
-
-    cJSON_ArrayForEach(v, json_obj(m->p->json, "options"))
-    {
-        AUTO(char_p) char *name = mem_strdup(v->string), *text = option_text(m, v);
-        for (char *s = name; *s; s++)
-            *s = (char)toupper((unsigned char)*s);
-        strs_printf(env, "BLOOMERY_OPTION_%s=%s", name, text);
-    }
-}
 
 /* Before CARGO_ENCODED_RUSTFLAGS a flag could not hold a space. */
 static int put_rustflags(const struct making *m, char *flags, struct strs *env, struct err *err)
@@ -133,54 +120,88 @@ static int put_rustflags(const struct making *m, char *flags, struct strs *env, 
     return 0;
 }
 
-static int environment(const struct making *m, const struct cargo_config *config, struct plan *plan, struct err *err)
+static void put_env(const cJSON *vars, struct strs *env)
+{
+    const cJSON *v;
+
+    cJSON_ArrayForEach(v, vars) strs_printf(env, "%s=%s", v->string, v->valuestring);
+}
+
+static int environment(const struct making *m, const struct cargo_config *config, const char *target, char ***ret,
+                       struct err *err)
 {
     static const char *const fixed[] = {"CARGO_HOME=/work/cargo",         "CARGO_TARGET_DIR=/work/target",
                                         "CARGO_NET_OFFLINE=true",         "CARGO_TERM_COLOR=never",
                                         "CARGO_TERM_PROGRESS_WHEN=never", "CARGO_INCREMENTAL=0"};
-    AUTO(char_p) char *flags = rustflags(m, config), *upper = mem_strdup(m->cargo_profile);
-    struct strs env = {0};
-    const cJSON *v;
+    AUTO(char_p) char *flags = rustflags(m, config, target);
+    AUTO(json) cJSON *settings = settings_cargo_profile(m->p, m->options), *vars = settings_env(m->p, m->options);
+    AUTO(json) cJSON *debugging = cJSON_CreateObject();
+    AUTO(strs) struct strs env = {0};
+    bool debug = json_bool(m->options, "debug", false);
 
     for (size_t i = 0; i < COUNT(same_env); i++)
         strs_printf(&env, "%s", same_env[i]);
     for (size_t i = 0; i < COUNT(fixed); i++)
         strs_printf(&env, "%s", fixed[i]);
-    if (put_rustflags(m, flags, &env, err) < 0) {
-        strs_free(&env);
+    if (put_rustflags(m, flags, &env, err) < 0)
         return -1;
-    }
-    if (json_bool(m->options, "debug", false)) {
-        for (char *s = upper; *s; s++)
-            *s = *s == '-' ? '_' : (char)toupper((unsigned char)*s);
-        strs_printf(&env, "CARGO_PROFILE_%s_DEBUG=2", upper);
+    settings_cargo_env(settings, m->cargo_profile, debug, &env);
+    if (debug) {
+        json_put_int(debugging, "debug", 2);
         if (m->rust >= OLD_SINCE_STRIP)
-            strs_printf(&env, "CARGO_PROFILE_%s_STRIP=none", upper);
+            json_put_str(debugging, "strip", "none");
+        settings_cargo_env(debugging, m->cargo_profile, false, &env);
     }
-    cJSON_ArrayForEach(v, json_obj(m->p->json, "env")) strs_printf(&env, "%s=%s", v->string, v->valuestring);
-    cJSON_ArrayForEach(v, json_obj(m->options, "env")) strs_printf(&env, "%s=%s", v->string, v->valuestring);
-    put_options(m, &env);
-    plan->env = strs_steal(&env);
+    put_env(vars, &env);
+    put_env(json_obj(m->options, "env"), &env);
+    settings_options(m->p, m->options, &env);
+    *ret = strs_steal(&env);
     return 0;
 }
 
 /* The caller's env.NAME is cargo's and the crate's: it may not steer the link. */
 static void link_environment(const struct making *m, struct plan *plan)
 {
-    struct strs env = {0};
+    AUTO(json) cJSON *vars = settings_env(m->p, m->options);
+    AUTO(buf) struct buf targets = {0};
+    struct strs env = {0}, files = {0};
     const cJSON *v;
 
     for (size_t i = 0; i < COUNT(same_env); i++)
         strs_printf(&env, "%s", same_env[i]);
-    cJSON_ArrayForEach(v, json_obj(m->p->json, "env")) strs_printf(&env, "%s=%s", v->string, v->valuestring);
+    put_env(vars, &env);
+    buf_puts(&targets, m->p->target);
+    cJSON_ArrayForEach(v, json_arr(m->p->json, "targets")) buf_printf(&targets, " %s", v->valuestring);
     strs_printf(&env, "BLOOMERY_TARGET=%s", m->p->target);
-    put_options(m, &env);
+    strs_printf(&env, "BLOOMERY_TARGETS=%s", targets.p);
+    strs_printf(&env, "BLOOMERY_TARGET_DIR=/work/target");
+    strs_printf(&env, "BLOOMERY_PROFILE_DIR=%s", plan_folder(m->cargo_profile));
+    strs_printf(&env, "BLOOMERY_CRATE=%s", plan->crate_name);
+    strs_printf(&env, "BLOOMERY_CRATE_VERSION=%s", plan->crate_version);
+    strs_printf(&env, "BLOOMERY_MANIFEST_DIR=%.*s", (int)(strrchr(plan->manifest, '/') - plan->manifest),
+                plan->manifest);
+    plan_own_env(m, &env, &files);
+    settings_options(m->p, m->options, &env);
     plan->link_env = strs_steal(&env);
+    plan->files = strs_steal(&files);
 }
 
 int plan_command(const struct making *m, const struct cargo_config *config, struct plan *plan, struct err *err)
 {
-    command(m, plan);
+    const cJSON *targets = json_arr(m->p->json, "targets"), *v;
+
+    plan->cargo = command(m, plan, m->p->target);
     link_environment(m, plan);
-    return environment(m, config, plan, err);
+    if (environment(m, config, m->p->target, &plan->env, err) < 0)
+        return -1;
+    plan->further = mem_alloc((size_t)cJSON_GetArraySize(targets) * sizeof *plan->further);
+    cJSON_ArrayForEach(v, targets)
+    {
+        struct plan_run *run = &plan->further[plan->further_count++];
+        run->target = v->valuestring;
+        run->cargo = command(m, plan, run->target);
+        if (environment(m, config, run->target, &run->env, err) < 0)
+            return -1;
+    }
+    return 0;
 }

@@ -53,7 +53,11 @@ int profile_options(const struct profile *p, const struct param *params, size_t 
  * (common ones too), limits, primary and side artifacts, host. Without `available`: the caller adds it. */
 cJSON *profile_describe(const struct profile *p);
 
-/* --- between profile.c and profile_options.c --- */
+/* --- between profile.c, profile_check.c and profile_options.c --- */
+
+/* Check p->json, which lies in that folder, and fill in what *p borrows from it, and its limits. ERR_BAD_REQUEST names the
+ * field. */
+int profile_check(struct profile *p, const char *folder, struct err *err);
 
 /* True if a common option has this name: a profile's own may not. */
 bool profile_options_reserved(const char *name);

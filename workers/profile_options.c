@@ -557,7 +557,7 @@ int profile_options(const struct profile *p, const struct param *params, size_t 
 
 int profile_options_declared(const char *name, const cJSON *d, struct err *err)
 {
-    static const char *const known[] = {"type", "values", "min", "max", "default", "doc"};
+    static const char *const known[] = {"type", "values", "min", "max", "default", "doc", "sets"};
     const char *type = json_str(d, "type", "");
     const cJSON *v, *def = cJSON_GetObjectItemCaseSensitive(d, "default"), *values = json_arr(d, "values");
     const cJSON *min = cJSON_GetObjectItemCaseSensitive(d, "min"), *max = cJSON_GetObjectItemCaseSensitive(d, "max");

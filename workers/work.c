@@ -117,6 +117,13 @@ fail:;
     return -1;
 }
 
+int work_open(const struct work *w, struct err *err)
+{
+    int fd = open(w->fs, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    return fd < 0 ? err_sys(err, ERR_INTERNAL, errno, "cannot open the work folder") : fd;
+}
+
 int work_fresh(const struct work *w, const char *folder, struct err *err)
 {
     AUTO(char_p) char *path = mem_printf("%s/%s", w->fs, folder);

@@ -35,6 +35,9 @@ struct work {
 int work_make(const char *dir, enum work_mode mode, int64_t bytes, int64_t inodes, uid_t uid, struct work *ret,
               struct err *err);
 
+/* The root of its file system, for openings beneath it: a descriptor to close. */
+int work_open(const struct work *w, struct err *err);
+
 /* Make one of its folders anew, empty, whatever the build has put in its place. Nothing of the job's may run.
  * ERR_DISK_FULL: there is no room for it. */
 int work_fresh(const struct work *w, const char *folder, struct err *err);

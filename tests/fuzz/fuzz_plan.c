@@ -9,7 +9,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char profile_json[] =
     "{\"prefer\":[\"bin\",\"cdylib\",\"staticlib\"],\"outputs\":{\"bin\":\"{name}.wasm\","
-    "\"cdylib\":\"{lib}.wasm\",\"staticlib\":\"lib{lib}.a\"},\"link\":{\"output\":\"{name}\"},\"artifact\":{\"kind\":"
+    "\"cdylib\":\"{lib}.wasm\",\"staticlib\":\"lib{lib}.a\"},\"link\":{\"output\":\"{name}\",\"sides\":[{\"file\":\"{"
+    "lib}.x\",\"kind\":\"text\"}]},"
+    "\"metadata\":{\"entry\":\"name\",\"c_sources\":\"files\",\"note\":\"text\"},\"artifact\":{\"kind\":"
     "\"wasm\",\"suffix\":\".wasm\"},\"features\":[\"simd128\"]}";
 
 static void check_plan(const struct plan *plan)
@@ -24,6 +26,28 @@ static void check_plan(const struct plan *plan)
     for (char *const *a = plan->cargo + 2; *a; a++)
         if (strncmp(*a, "--", 2) != 0)
             abort();
+}
+
+/* Nothing of the crate's makes a variable of its own, or a path that leaves the package. */
+static void check_link_env(const struct plan *plan)
+{
+    static const char entry[] = "BLOOMERY_ENTRY=", files[] = "BLOOMERY_C_SOURCES=";
+
+    for (char *const *e = plan->link_env; *e; e++) {
+        if (strncmp(*e, entry, sizeof entry - 1) == 0 &&
+            strspn(*e, "=_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") != strlen(*e))
+            abort();
+        if (strncmp(*e, files, sizeof files - 1) != 0 && strchr(*e, '\n'))
+            abort();
+        for (const char *line = *e + sizeof files - 1; strncmp(*e, files, sizeof files - 1) == 0 && *line;) {
+            if (strncmp(line, "/work/src/", 10) != 0)
+                abort();
+            line += strcspn(line, "\n");
+            line += *line == '\n';
+        }
+        if (strncmp(*e, files, sizeof files - 1) == 0 && strstr(*e, "/../"))
+            abort();
+    }
 }
 
 static void check_config(const struct cargo_config *c)
@@ -52,8 +76,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     cargo_config_filter(&p, json_obj(input, "config"), &config);
     check_config(&config);
     if (plan_make(&p, "1.97.0-nightly", no_options, cJSON_GetObjectItemCaseSensitive(input, "metadata"), &config, &plan,
-                  &err) == 0)
+                  &err) == 0) {
         check_plan(&plan);
+        check_link_env(&plan);
+    }
     plan_clear(&plan);
     cargo_config_clear(&config);
     return 0;

@@ -500,7 +500,8 @@ def test_lists():
 @suite.test
 def test_the_same_bytes_from_another_server():
     other = Daemon(suite, "other", slots=1).start()
-    for profile, name, there in (("musl", "smelt", "example musl"), ("wasm", "smelt.wasm", "example wasm")):
+    for profile, name, there in (("musl", "smelt", "example musl"), ("wasm", "smelt.wasm", "example wasm"),
+                                 ("wasi", "smelt.wasm", "example wasi")):
         id = other.accept(profile, pack("example"))
         other.succeed(id)
         equal(other.artifacts(id)[name]["sha256"], d.artifacts(ids[there])[name]["sha256"],

@@ -1,7 +1,7 @@
 """Loaded by schemathesis: leads what it makes up to things that are there, and keeps every call short.
 
 $SCHEMA_TEST is JSON: {"url", "profiles": [..], "jobs": [ids of finished jobs], "artifacts": [names of the first one's],
-"source": sha256, "tarball": path, "statuses": path}. Values are only put for values that the document allows, so what
+"groups": [ids of finished groups], "source": sha256, "tarball": path, "statuses": path}. Values are only put for values that the document allows, so what
 was meant to be refused still has to be. One worker only: the counters make every run the same. At the end `statuses`
 is written: {operationId: {status: how often}}.
 """
@@ -61,6 +61,14 @@ def choose_job(case):
     return jobs[0] if n < 3 else jobs[n - 3]
 
 
+def choose_group(case):
+    """As choose_job."""
+    if operation_id(case) == "cancelGroup" and turn(case, "queued", 2) == 0:
+        names = ",".join(DATA["profiles"][:2])
+        return call("POST", f"/v1/jobs?profile={names}&source=sha256:{DATA['source']}")["id"]
+    return DATA["groups"][turn(case, "group", len(DATA["groups"]))]
+
+
 def submission(case):
     query, n = case.query, turn(case, "submission", 6)
     if isinstance(query.get("profile"), str) and query["profile"] and n < 5:
@@ -81,7 +89,7 @@ def before_call(context, case, kwargs):
     sequence = case.meta is not None and case.meta.phase.name == TestPhase.STATEFUL
     if not sequence and not meant_wrong(case, ParameterLocation.PATH):
         if ULID.fullmatch(str(path.get("id", ""))) and turn(case, "known", 5) < 4:
-            path["id"] = choose_job(case)
+            path["id"] = choose_group(case) if "/groups/" in case.path else choose_job(case)
         if "artifacts/" in case.path and turn(case, "name", 4) < 3:
             path["name"] = DATA["artifacts"][turn(case, "artifact", len(DATA["artifacts"]))]
         if id == "getProfile" and turn(case, "name", 2) == 0:

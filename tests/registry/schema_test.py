@@ -1,7 +1,7 @@
 """The daemon against schema/openapi.json: schemathesis calls every operation with what the document allows and with
 what it does not, and holds each answer to it. Needs the Python registry, for packages of pinned versions and hashes.
 
-No Engine: jobs queue, and two finished ones lie in the store with their artifacts. Words on the command line choose
+No Engine: jobs queue, and finished ones, two of them a group, lie in the store with their artifacts. Words on the command line choose
 tests; the report of the last run is in build/schemathesis/.
 """
 
@@ -29,6 +29,7 @@ REQUIREMENTS = os.path.join(HERE, "requirements.txt")
 REPORT = os.path.join(ROOT, "build", "schemathesis")
 SECONDS = 480  # of a run of schemathesis, which takes two minutes
 QUEUE = 40
+GROUP, MEMBERS = "01ARZ3NDEKTSV4RRFFQ69G5FB0", ("01ARZ3NDEKTSV4RRFFQ69G5FB1", "01ARZ3NDEKTSV4RRFFQ69G5FB2")
 
 for d in list(http_test.suite.daemons):  # its servers are not needed here, only their class
     d.close()
@@ -81,7 +82,10 @@ def setup():
     now = int(time.time() * 1000)  # older ones would be cleared away
     server.seed([{"id": DONE, "log": http_test.LOG, "source": http_test.TARBALL, "finished_at": now,
                   "artifacts": [("demo.wasm", "primary", http_test.WASM), ("ä\" b.lock", "side", http_test.SIDE)]},
-                 {"id": FAILED, "state": "failed", "log": b"error\n", "finished_at": now}])
+                 {"id": FAILED, "state": "failed", "log": b"error\n", "finished_at": now},
+                 {"id": MEMBERS[0], "group": GROUP, "finished_at": now,
+                  "artifacts": [("demo.wasm", "primary", http_test.WASM)]},
+                 {"id": MEMBERS[1], "group": GROUP, "profile": "musl", "state": "failed", "finished_at": now}])
     server.start(ready=False)
 
 
@@ -172,7 +176,7 @@ def report():
         f.write(http_test.TARBALL)
     url, junit = f"http://127.0.0.1:{server.port}", os.path.join(REPORT, "junit.xml")
     data = {"url": url, "profiles": [p["name"] for p in server.get("/v1/profiles").json()["profiles"]],
-            "jobs": [DONE, FAILED], "artifacts": ["demo.wasm", "ä\" b.lock"], "tarball": tarball,
+            "jobs": [DONE, FAILED], "groups": [GROUP], "artifacts": ["demo.wasm", "ä\" b.lock"], "tarball": tarball,
             "source": hashlib.sha256(http_test.TARBALL).hexdigest(), "statuses": statuses}
     if os.path.exists(junit):
         os.unlink(junit)

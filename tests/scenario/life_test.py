@@ -53,7 +53,7 @@ ARTIFACT = {"file": "/work/target/wasm32-wasip1/release/empty-main.wasm", "mode"
             "base64": base64.b64encode(MODULE).decode()}
 COMPILES = {"stderr": "   Compiling empty-main v0.1.0 (/work/src)\n    Finished `release` profile in 0.10s\n"}
 RULES = [
-    {"kind": "exec", "command": "prepare.sh", "do": [{"stdout": "null\n" + json.dumps(METADATA) + "\n"}]},
+    {"kind": "exec", "command": "prepare.sh", "do": [{"stdout": "null\n" + json.dumps(METADATA) + "\nnull\n"}]},
     {"kind": "exec", "command": "cargo build", "do": [COMPILES, ARTIFACT]},
     {"kind": "container", "command": "trial.mjs", "do": [{"stdout": "loaded and started.\n"}]},
 ]

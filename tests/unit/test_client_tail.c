@@ -324,8 +324,10 @@ static void test_attach(void **state)
     struct http *h = http_new(NULL, s.url);
     struct err err = ERR_INIT;
     enum attach_end end = ATTACH_DETACHED;
+    AUTO(json) cJSON *job = cJSON_CreateObject();
 
-    assert_int_equal(attach_run(h, "x", 0, ATTACH_QUIET, &end, &err), 0);
+    cJSON_AddStringToObject(job, "id", "x");
+    assert_int_equal(attach_run(h, job, 0, ATTACH_QUIET, &end, &err), 0);
     assert_int_equal(end, ATTACH_FINISHED);
     http_free(h);
     stop(&s);

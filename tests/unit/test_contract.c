@@ -22,10 +22,16 @@ static struct checked check_with(void **state, const char *profile, const char *
     AUTO(json) cJSON *json = kit ? kit_quoted(kit) : NULL;
     struct kit installed = {.json = json, .name = "k", .version = "7"};
     char *exports[] = {(char *)(uintptr_t) export, NULL};
-    struct plan plan = {.exports = exports};
+    const struct profile *p = kit_profile(state, profile);
+    const struct contract what = {.profile = p,
+                                  .kind = json_str(json_obj(p->json, "artifact"), "kind", ""),
+                                  .rules = json_obj(p->json, "contract"),
+                                  .facts = metadata,
+                                  .exports = exports,
+                                  .kit = kit ? &installed : NULL};
     struct checked c = {.err = ERR_INIT};
 
-    c.r = contract_check(kit_profile(state, profile), &plan, kit ? &installed : NULL, metadata, &c.contract, &c.err);
+    c.r = contract_check(&what, &c.contract, &c.err);
     assert_int_equal(c.err.kind, c.r ? ERR_CONTRACT : ERR_NONE);
     return c;
 }
@@ -256,12 +262,180 @@ static void test_with_kit(void **state)
     expect(c, "fail", "undefined", "does not have: exit");
 }
 
+/* --- sides of a link step --- */
+
+static struct checked check_side(void **state, int side, const char *facts, const char *listed)
+{
+    const struct profile *p = kit_profile(state, "packed");
+    const cJSON *declared = cJSON_GetArrayItem(json_arr(json_obj(p->json, "link"), "sides"), side);
+    AUTO(json) cJSON *metadata = kit_quoted(facts);
+    AUTO(json) cJSON *names = listed ? kit_quoted(listed) : NULL;
+    char name[] = "iron-core.tar", lib[] = "iron_core";
+    const struct plan_output out = {.name = name, .stem = 9, .lib = lib};
+    const struct contract what = {.profile = p,
+                                  .output = &out,
+                                  .kind = json_str(declared, "kind", ""),
+                                  .rules = json_obj(declared, "contract"),
+                                  .facts = metadata,
+                                  .listed = names,
+                                  .side = true};
+    struct checked c = {.err = ERR_INIT};
+
+    c.r = contract_check(&what, &c.contract, &c.err);
+    assert_int_equal(c.err.kind, c.r ? ERR_CONTRACT : ERR_NONE);
+    return c;
+}
+
+/* `facts` without braces, after what keeps the other rules; name NULL: all are kept. */
+static void side_is(void **state, int side, const char *facts, const char *listed, const char *name,
+                    const char *message)
+{
+    struct checked c = check_side(state, side, facts, listed);
+    const cJSON *v, *first = NULL;
+
+    cJSON_ArrayForEach(v, json_arr(c.contract, "checks")) if (!first && !json_bool(v, "ok", true)) first = v;
+    if (strcmp(json_str(first, "name", ""), name ? name : "") != 0 || !strstr(c.err.msg, message))
+        fail_msg("%s: %s | %s", facts, json_str(first, "name", ""), c.err.msg);
+    assert_string_equal(json_str(c.contract, "verdict", ""), name ? "fail" : "pass");
+    assert_string_equal(json_str(c.contract, "host", ""), side == 0 ? "a loader" : "a packer");
+    cJSON_Delete(c.contract);
+}
+
+#define LIB "'type':'dyn','machine':'x86_64'"
+#define NAMES "['iron','slag']"
+
+static void test_shared_library(void **state)
+{
+    side_is(state, 0, "{" LIB ",'soname':'libiron_core.so','libc_floor':'GLIBC_2.34','exports':['slag','iron']}", NAMES,
+            NULL, "");
+    side_is(state, 0, "{" LIB ",'soname':'libiron_core.so','libc_floor':null,'exports':['slag','iron']}", NAMES, NULL,
+            "");
+    side_is(state, 0, "{" LIB ",'soname':null,'libc_floor':null,'exports':['slag','iron']}", NAMES, "soname",
+            "it has no soname; it must be libiron_core.so");
+    side_is(state, 0, "{" LIB ",'soname':'libx.so','libc_floor':null,'exports':['slag','iron']}", NAMES, "soname",
+            "its soname is libx.so; it must be libiron_core.so");
+    side_is(state, 0, "{" LIB ",'libc_floor':null,'exports':['slag','iron']}", NAMES, "soname", "says nothing of");
+    side_is(state, 0, "{" LIB ",'soname':'libiron_core.so','libc_floor':'GLIBC_2.38','exports':['slag','iron']}", NAMES,
+            "libc_floor", "it needs GLIBC_2.38; the host's glibc may be as old as 2.36");
+    side_is(state, 0, "{" LIB ",'soname':'libiron_core.so','libc_floor':'GLIBC_3.1','exports':['slag','iron']}", NAMES,
+            "libc_floor", "GLIBC_3.1");
+    side_is(state, 0, "{" LIB ",'soname':'libiron_core.so','libc_floor':'?','exports':['slag','iron']}", NAMES,
+            "libc_floor", "it needs ?");
+    side_is(state, 0, "{" LIB ",'soname':'libiron_core.so','exports':['slag','iron']}", NAMES, "libc_floor",
+            "says nothing of the glibc");
+    side_is(state, 0, "{'type':'dyn','machine':'aarch64','soname':'libiron_core.so','libc_floor':null,'exports':[]}",
+            "[]", "machine", "it is for aarch64, not for x86_64");
+    side_is(state, 0, "{'type':'dyn','soname':'libiron_core.so','libc_floor':null,'exports':[]}", "[]", "machine",
+            "says nothing of the processor");
+}
+
+static void test_listed_exports(void **state)
+{
+#define GOOD LIB ",'soname':'libiron_core.so','libc_floor':null"
+    side_is(state, 0, "{" GOOD ",'exports':['iron','slag','rust_begin']}", NAMES, "exports_listed",
+            "it exports what is not listed: rust_begin");
+    side_is(state, 0, "{" GOOD ",'exports':['iron']}", NAMES, "exports_listed", "it does not export slag");
+    side_is(state, 0, "{" GOOD ",'exports':['coal']}", "['iron*']", "exports_listed",
+            "it does not export iron*; it exports what is not listed: coal");
+    side_is(state, 0, "{" GOOD ",'exports':['iron']}", NULL, "exports_listed", "cannot be read");
+    side_is(state, 0, "{" GOOD "}", NAMES, "exports_listed", "says nothing of exports");
+    side_is(state, 0, "{" GOOD ",'truncated':true,'exports':['iron','slag']}", NAMES, "exports_listed", "too many");
+    side_is(state, 0, "{" GOOD ",'exports':[]}", "[]", NULL, "");
+}
+
+static void test_archive(void **state)
+{
+    side_is(state, 1, "{'machines':['x86_64'],'undefined':['puts']}", NULL, NULL, "");
+    side_is(state, 1, "{'machines':['x86_64'],'undefined':['_Unwind_Backtrace','_Unwind_RaiseException']}", NULL, NULL,
+            "");
+    side_is(state, 1, "{'machines':['x86_64'],'undefined':['_Unwind_Backtrace']}", NULL, "panic",
+            "panics abort the process: it never raises an exception (_Unwind_RaiseException)");
+    side_is(state, 1, "{'machines':['x86_64']}", NULL, "panic", "says nothing of undefined");
+    side_is(state, 1, "{'machines':['x86_64'],'undefined':[],'truncated':true}", NULL, "panic", "too many");
+    side_is(state, 1, "{'machines':['x86_64','aarch64'],'undefined':[]}", NULL, "machine", "it is for aarch64");
+    side_is(state, 1, "{'machines':['aarch64','x86_64'],'undefined':[]}", NULL, "machine", "it is for aarch64");
+    side_is(state, 1, "{'machines':[],'undefined':[]}", NULL, "machine", "holds no object files");
+}
+
+static void test_json_text(void **state)
+{
+    side_is(state, 3, "{'kind':'json'}", NULL, NULL, "");
+    side_is(state, 3, "{'kind':'json','error':'it ends too early'}", NULL, "valid",
+            "it is not a valid JSON text: it ends too early");
+}
+
+static void test_of_sides(void **state)
+{
+    const struct profile *p = kit_profile(state, "packed");
+    AUTO(json) cJSON *kept = kit_quoted("[{'name':'a','contract':{'verdict':'pass','checks':[]}}]");
+    AUTO(json)
+    cJSON *broken = kit_quoted(
+        "[{'name':'a','contract':{'verdict':'pass','checks':[]}},{'name':'b','contract':{'verdict':'skipped',"
+        "'reason':'no "
+        "kit'}},{'name':'c','contract':{'verdict':'fail','checks':[{'name':'valid','ok':true,'detail':'x'},"
+        "{'name':'type','ok':null,'detail':'y'},{'name':'soname','ok':false,'detail':'no soname'}]}}]");
+    AUTO(json) cJSON *none = cJSON_CreateArray();
+    AUTO(json) cJSON *one = NULL, *two = NULL, *three = NULL, *four = NULL;
+    struct err err = ERR_INIT;
+
+    assert_int_equal(contract_of_sides(p, kept, &one, &err), 0);
+    assert_string_equal(json_str(one, "verdict", ""), "pass");
+    assert_int_equal(contract_of_sides(p, broken, &two, &err), 1);
+    assert_string_equal(err.msg, "a packer does not load this: c: no soname");
+    assert_int_equal(cJSON_GetArraySize(json_arr(two, "checks")), 3);
+    /* Nothing that was not looked at passes. */
+    assert_int_equal(contract_of_sides(p, none, &three, &err), 0);
+    assert_string_equal(json_str(three, "verdict", ""), "skipped");
+    assert_non_null(json_str(three, "reason", NULL));
+    cJSON_DeleteItemFromArray(broken, 2);
+    assert_int_equal(contract_of_sides(p, broken, &four, &err), 0);
+    assert_string_equal(json_str(four, "verdict", ""), "skipped");
+    assert_string_equal(json_str(four, "reason", ""), "b: no kit");
+}
+
+static void test_memory_pages(void **state)
+{
+    AUTO(json) cJSON *rules = kit_quoted("{'memory':{'exported':true,'min_pages':16,'max_pages':32}}");
+    static const struct {
+        const char *memory, *message;
+    } cases[] = {
+        {"{'exported':true,'min':16,'max':32}", NULL},
+        {"{'exported':true,'min':17,'max':32}", "its memory's minimum is 17 pages, not 16"},
+        {"{'exported':true,'min':16,'max':64}", "its memory's maximum is 64 pages, not 32"},
+        {"{'exported':true,'min':16,'max':null}", "its memory has no maximum, not 32 pages"},
+        {"{'exported':true,'min':16}", "says nothing of the memory's size"},
+        {"{'exported':false,'min':16,'max':32}", "its memory is not exported"},
+    };
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        AUTO(char_p) char *text = mem_printf("{'memories':[%s]}", cases[i].memory);
+        AUTO(json) cJSON *facts = kit_quoted(text), *contract = NULL;
+        const struct contract what = {
+            .profile = kit_profile(state, "web"), .kind = "wasm", .rules = rules, .facts = facts};
+        struct err err = ERR_INIT;
+        assert_int_equal(contract_check(&what, &contract, &err), cases[i].message ? 1 : 0);
+        if (cases[i].message && !strstr(err.msg, cases[i].message))
+            fail_msg("%s", err.msg);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_web),         cmocka_unit_test(test_missing_facts), cmocka_unit_test(test_wasi),
-        cmocka_unit_test(test_many_names),  cmocka_unit_test(test_elf),           cmocka_unit_test(test_undefined),
-        cmocka_unit_test(test_without_kit), cmocka_unit_test(test_with_kit),
+        cmocka_unit_test(test_web),
+        cmocka_unit_test(test_missing_facts),
+        cmocka_unit_test(test_wasi),
+        cmocka_unit_test(test_many_names),
+        cmocka_unit_test(test_elf),
+        cmocka_unit_test(test_undefined),
+        cmocka_unit_test(test_without_kit),
+        cmocka_unit_test(test_with_kit),
+        cmocka_unit_test(test_shared_library),
+        cmocka_unit_test(test_listed_exports),
+        cmocka_unit_test(test_archive),
+        cmocka_unit_test(test_json_text),
+        cmocka_unit_test(test_of_sides),
+        cmocka_unit_test(test_memory_pages),
     };
 
     return cmocka_run_group_tests_name("contract", tests, kit_setup, kit_teardown);

@@ -12,9 +12,9 @@ static void test_set(void **state)
 {
     struct profiles *set = *state;
 
-    assert_int_equal(profiles_count(set), 5);
+    assert_int_equal(profiles_count(set), 6);
     assert_string_equal(profiles_at(set, 0)->name, "kitted");
-    assert_string_equal(profiles_at(set, 4)->name, "web");
+    assert_string_equal(profiles_at(set, 5)->name, "web");
     assert_null(profiles_find(set, "nope"));
     const struct profile *web = profiles_find(set, "web");
     assert_int_equal(web->limits.job_wall_seconds, 77);
@@ -158,6 +158,77 @@ static void test_broken_link(void **state)
     refuses("web", "[\"env.*\", \"host.log\"]", "\"kit\"", "contract.imports is \"kit\", but the profile names no kit");
 }
 
+static void test_broken_packed(void **state)
+{
+    static const struct {
+        const char *old, *new, *message;
+    } cases[] = {
+        {"\"targets\": [\"x86_64-unknown-linux-musl\"", "\"targets\": [\"x86_64-unknown-linux-gnu\"",
+         "targets must be target triples, each once"},
+        {"\"targets\": [\"x86_64-unknown-linux-musl\"", "\"targets\": [\"aarch64-unknown-linux-gnu\"",
+         "targets must be target triples, each once"},
+        {"\"targets\": [\"x86_64-unknown-linux-musl\"", "\"targets\": [\"--x\"", "targets must be target triples"},
+        {"\"targets\": [\"x86_64-unknown-linux-musl\", \"aarch64-unknown-linux-gnu\"]",
+         "\"targets\": [\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\",\"9\"]", "targets has more than 8"},
+        {"\"x86_64-unknown-linux-musl\": [\"staticlib\"]", "\"armv7\": [\"staticlib\"]",
+         "crate_types.armv7 is none of target and targets"},
+        {"linux-musl\": [\"staticlib\"]", "linux-musl\": [\"bin\"]", "bin is not cdylib or staticlib"},
+        {"linux-musl\": [\"staticlib\"]", "linux-musl\": []", "crate_types.x86_64-unknown-linux-musl must be"},
+        {"[\"-Cgnu\"]", "[\"\"]", "target_rustflags.x86_64-unknown-linux-gnu has an empty flag"},
+        {"[\"-Cgnu\"]", "7", "target_rustflags.x86_64-unknown-linux-gnu must be"},
+        {"\"aarch64-unknown-linux-gnu\": [\"-Carm", "\"riscv\": [\"-Carm", "target_rustflags.riscv is none"},
+        {"{\"panic\": \"unwind\", \"opt-level\": 2", "{\"panic\": \"maybe\", \"opt-level\": 2",
+         "cargo_profile.panic is no"},
+        {"\"opt-level\": 2", "\"opt-level\": 4", "cargo_profile.opt-level is no"},
+        {"\"opt-level\": 2", "\"opt-level\": 1.5", "cargo_profile.opt-level is no"},
+        {"\"lto\": true", "\"rpath\": true", "cargo_profile.rpath is no"},
+        {"\"entry\": \"name\"", "\"exports\": \"name\"", "metadata.exports cannot be"},
+        {"\"entry\": \"name\"", "\"target_dir\": \"name\"", "metadata.target_dir cannot be"},
+        {"\"entry\": \"name\"", "\"option_panic\": \"name\"", "metadata.option_panic cannot be"},
+        {"\"entry\": \"name\"", "\"Entry\": \"name\"", "metadata.Entry cannot be"},
+        {"\"entry\": \"name\"", "\"entry\": \"list\"", "metadata.entry must be name, file, files or text"},
+        {"\"abort\": {\"rustflags\"", "\"halt\": {\"rustflags\"", "options.panic.sets.halt is not a value"},
+        {"\"sets\": {\"true\"", "\"sets\": {\"yes\"", "options.fast.sets.yes is not a value"},
+        {"\"type\": \"bool\"", "\"type\": \"string\"", "options.fast.sets must be an object, of an enum or a bool"},
+        {"\"env\": {\"MODE\": \"aborting\"}", "\"env\": {\"1\": \"aborting\"}",
+         "options.panic.sets.abort.env.1 is not the name"},
+        {"\"env\": {\"MODE\": \"aborting\"}", "\"evn\": {}", "options.panic.sets.abort.evn is not known"},
+        {"\"cargo_profile\": {\"panic\": \"abort\"}", "\"cargo_profile\": {\"panic\": 1}",
+         "options.panic.sets.abort.cargo_profile.panic is no"},
+        {"\"cargo_profile\": {\"panic\": \"abort\"}", "\"contract\": {\"type\": [\"dyn\"]}",
+         "options.panic.sets.abort.contract.type is a rule for elf, not for tar"},
+        {"{\"host\": \"a packer\"},", "{\"host\": \"a packer\", \"exports\": []},",
+         "contract.exports is a rule for wasm, elf and ar, not for tar"},
+        {"\"lib{lib}.a\"", "\"lib{lib}.so\"", "link.sides.file: lib{lib}.so is there twice"},
+        {"\"lib{lib}.a\"", "\"{name}.tar\"", "link.sides.file: {name}.tar is there twice"},
+        {"\"lib{lib}.a\"", "\"../{lib}\"", "link.sides.file must be"},
+        {"\"tags.json\"", "\"a/b\"", "link.sides.file must be"},
+        {"\"kind\": \"json\"", "\"kind\": \"yaml\"", "link.sides.kind must be"},
+        {"\"optional\": true, \"contract\"", "\"maybe\": true, \"contract\"", "link.sides.maybe is not known"},
+        {"\"machine\": \"x86_64\", \"panic\"", "\"soname\": \"{lib}\", \"panic\"",
+         "link.sides.contract.soname is a rule for elf, not for ar"},
+        {"\"panic\": \"unwind\"}}", "\"panic\": \"abort\"}}", "link.sides.contract.panic must be unwind"},
+        {"\"libc_floor\": \"2.36\"", "\"libc_floor\": \"new\"", "libc_floor must be a version"},
+        {"\"exports_listed\": \"{name}.symbols\"", "\"exports_listed\": \"tags.json\"",
+         "exports_listed must be the file of a text"},
+        {"\"soname\": \"lib{lib}.so\"", "\"soname\": \"libx.so\"", "soname must be a file name with"},
+        {"{\"file\": \"tags.json\", \"kind\": \"json\"}",
+         "{\"file\": \"tags.json\", \"kind\": \"json\", \"contract\": {\"exports\": []}}",
+         "link.sides.contract.exports is a rule for wasm, elf and ar, not for json"},
+        {"\"optional\": true\n", "\"optional\": 1\n", "trial.optional must be"},
+        {"\"tmp_bytes\": 1000000", "\"tmp_bytes\": 0", "trial.tmp_bytes must be"},
+        {"\"outputs\": {\"cdylib\"", "\"outputs\": {\"bin\": \"{name}\", \"cdylib\"", "link.sides.file must be"},
+    };
+    struct err err = ERR_INIT;
+
+    (void)state;
+    assert_int_equal(load_changed("packed", "Packages", "Packages", true, &err), 0);
+    for (size_t i = 0; i < COUNT(cases); i++)
+        refuses("packed", cases[i].old, cases[i].new, cases[i].message);
+    refuses("static", "\"kind\": \"elf\"", "\"kind\": \"tar\"", "artifact.kind is tar, but there is no link step");
+    refuses("web", "\"exports_function\": true", "\"memory\": {\"min_pages\": 0}", "contract.memory.min_pages must be");
+}
+
 /* schema/profile.schema.json, which people's editors read, has the fields that profile.c knows: each property of the
  * schema, put into a profile with a value of no use, is refused for another reason than being unknown. The other way
  * round every key of a profile that loads is a property of the schema. */
@@ -192,13 +263,15 @@ static void try_property(const char *object, const char *key)
 static void test_schema(void **state)
 {
     static const char *const objects[] = {NULL, "artifact", "link", "kit", "contract", "trial"};
-    static const char *const names[] = {"web", "wasi", "static", "linked", "kitted"};
+    static const char *const names[] = {"web", "wasi", "static", "linked", "kitted", "packed"};
     AUTO(json) cJSON *json = schema();
     const cJSON *all = json_obj(json, "properties"), *v;
 
     (void)state;
     for (size_t i = 0; i < COUNT(objects); i++) {
         const cJSON *properties = objects[i] ? json_obj(json_obj(all, objects[i]), "properties") : all;
+        if (objects[i] && strcmp(objects[i], "contract") == 0)
+            properties = json_obj(json_obj(json_obj(json, "$defs"), "host_rules"), "properties");
         assert_non_null(properties);
         cJSON_ArrayForEach(v, properties) try_property(objects[i], v->string);
         for (size_t n = 0; n < COUNT(names); n++) {
@@ -405,11 +478,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_set),           cmocka_unit_test(test_shipped_profiles),
         cmocka_unit_test(test_defined_twice), cmocka_unit_test(test_broken),
-        cmocka_unit_test(test_broken_link),   cmocka_unit_test(test_schema),
-        cmocka_unit_test(test_canonical),     cmocka_unit_test(test_cfg),
-        cmocka_unit_test(test_refused),       cmocka_unit_test(test_env),
-        cmocka_unit_test(test_group),         cmocka_unit_test(test_bounds),
-        cmocka_unit_test(test_describe),
+        cmocka_unit_test(test_broken_link),   cmocka_unit_test(test_broken_packed),
+        cmocka_unit_test(test_schema),        cmocka_unit_test(test_canonical),
+        cmocka_unit_test(test_cfg),           cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_env),           cmocka_unit_test(test_group),
+        cmocka_unit_test(test_bounds),        cmocka_unit_test(test_describe),
     };
 
     return cmocka_run_group_tests_name("profile", tests, kit_setup, kit_teardown);

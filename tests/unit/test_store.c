@@ -104,6 +104,12 @@ static void test_group(void **state)
         assert_string_equal(jobs[i]->group, group);
     }
     store_list_free(jobs, count);
+    OK(store_group(k->r, group, &jobs, &count, &err));
+    assert_int_equal(count, 3);
+    for (size_t i = 0; i < 3; i++)
+        assert_string_equal(jobs[i]->id, three[i].id);
+    store_list_free(jobs, count);
+    assert_int_equal(store_group(k->r, other, &jobs, &count, &err), STORE_NONE); /* a job is no group */
 }
 
 static void test_queue_full(void **state)
@@ -587,6 +593,42 @@ static void test_expire(void **state)
     store_ids_free(NULL);
 }
 
+/* The jobs of a group go when the last of them has been finished for long enough, and not before. */
+static void test_expire_group(void **state)
+{
+    struct kit *k = *state;
+    struct err err = ERR_INIT;
+    struct job_new two[2] = {kit_job("wasm"), kit_job("musl")};
+    const struct job result = {.state = JOB_SUCCEEDED};
+    char alone[ULID_SIZE];
+    char **ids;
+
+    OK(store_add(k->s, two, 2, "01ARZ3NDEKTSV4RRFFQ69G5FAV", NULL, 9, NULL, NULL, &err));
+    assert_int_equal(kit_claim(k, two[0].id), 1);
+    OK(store_finish(k->s, two[0].id, 1, &result, &err));
+    OK(store_expire(k->s, INT64_MAX, 100, &ids, &err)); /* the other one waits */
+    assert_null(ids[0]);
+    store_ids_free(ids);
+    assert_int_equal(kit_claim(k, two[1].id), 1);
+    OK(store_finish(k->s, two[1].id, 1, &result, &err));
+    kit_new(k, "wasm", alone);
+    kit_claim(k, alone);
+    OK(store_finish(k->s, alone, 1, &result, &err));
+    kit_sql(k, "UPDATE jobs SET created_at = 1, finished_at = iif(profile = 'musl', 2000, 1000)");
+    OK(store_expire(k->s, 1500, 100, &ids, &err));
+    assert_string_equal(ids[0], alone);
+    assert_null(ids[1]);
+    store_ids_free(ids);
+    OK(store_expire(k->s, 2000, 100, &ids, &err));
+    assert_null(ids[0]);
+    store_ids_free(ids);
+    OK(store_expire(k->s, 2001, 100, &ids, &err));
+    assert_string_equal(ids[0], two[0].id);
+    assert_string_equal(ids[1], two[1].id);
+    assert_null(ids[2]);
+    store_ids_free(ids);
+}
+
 /* --- reading --- */
 
 static void pages(struct kit *k, struct job_filter f, size_t expect)
@@ -767,6 +809,7 @@ int main(void)
         TEST(test_cancel),
         TEST(test_recover),
         TEST(test_expire),
+        TEST(test_expire_group),
         TEST(test_list_pages),
         TEST(test_statements_of_many_shapes),
         TEST(test_queue_place),

@@ -255,7 +255,12 @@ static void test_indexes_are_used(void **state)
          "ORDER BY finished_at DESC",
          "jobs_finished"},
         {"SELECT 1 FROM artifacts WHERE sha256 = 'x'", "artifacts_sha256"},
-        {"SELECT id FROM jobs WHERE finished_at > 0 AND finished_at < 9 ORDER BY finished_at LIMIT 9", "jobs_finished"},
+        {"SELECT id FROM jobs j WHERE finished_at > 0 AND finished_at < 9 AND (group_id IS NULL OR NOT EXISTS (SELECT "
+         "1 "
+         "FROM jobs m WHERE m.group_id = j.group_id AND (m.finished_at = 0 OR m.finished_at >= 9))) "
+         "ORDER BY finished_at LIMIT 9",
+         "jobs_finished (finished_at>? AND finished_at<?); CORRELATED SCALAR SUBQUERY 1; SEARCH m USING INDEX "
+         "jobs_group"},
         {"SELECT * FROM job_labels l CROSS JOIN jobs j ON j.id = l.job_id WHERE l.key = 'x' AND l.value = 'y' "
          "AND l.job_id < 'x' ORDER BY l.job_id DESC LIMIT 9",
          "PRIMARY KEY"},

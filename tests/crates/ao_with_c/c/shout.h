@@ -1,0 +1,5 @@
+#pragma once
+#include <stddef.h>
+
+/* In Rust: upper case, in place. */
+void shout(char *text, size_t len);

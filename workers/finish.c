@@ -1,0 +1,190 @@
+/* finish.c - see finish.h. */
+#include "workers/finish.h"
+
+#include "workers/blobs.h"
+#include "workers/check.h"
+#include "workers/job.h"
+#include "workers/link.h"
+#include "workers/paths.h"
+
+#include <string.h>
+#include <unistd.h>
+
+/* --- collect --- */
+
+static struct artifact *add_artifact(struct attempt *a, const char *name, const char *role, const char *kind)
+{
+    struct job *r = &a->result;
+
+    r->artifacts = mem_resize(r->artifacts, (r->artifacts_count + 1) * sizeof *r->artifacts);
+    struct artifact *art = &r->artifacts[r->artifacts_count++];
+    *art = (struct artifact){.name = mem_strdup(name), .role = mem_strdup(role), .kind = mem_strdup(kind)};
+    return art;
+}
+
+/* Copy one file out of the work folder: it is the next artifact then. BLOB_ABSENT: it is not there. */
+static int take(struct attempt *a, int root, const char *file, struct artifact *art, char **ret_path, struct err *err)
+{
+    AUTO(char_p) char *tmp = path_tmp(a->cfg->state_dir);
+    int r = blob_stage(root, file, tmp, a->limits.max_artifact_bytes, ret_path, art->sha256, &art->size, err);
+
+    if (r != 0) {
+        artifact_clear(art);
+        a->result.artifacts_count--;
+    }
+    return r;
+}
+
+/* The file of an output, and the artifact that it becomes. Without the kit that the link needs it is what cargo made. */
+static char *output_file(struct attempt *a, size_t i, struct artifact **ret_art)
+{
+    const struct plan_output *out = &a->plan.outputs[i];
+
+    if (link_lacks_kit(a)) {
+        const char *slash = strrchr(out->file, '/');
+        *ret_art = add_artifact(a, slash ? slash + 1 : out->file, "side", out->file_kind);
+    } else {
+        *ret_art = add_artifact(a, out->name, i == 0 ? "primary" : "side", out->kind);
+        if (out->linked)
+            return mem_printf("out/%s", out->linked);
+    }
+    return mem_printf("target/%s", out->file);
+}
+
+/* What is there: the files in the order of a->result.artifacts. */
+struct files {
+    struct check_file *p;
+    size_t count;
+};
+
+static struct check_file *add_file(struct files *all, const struct plan_output *output, const cJSON *side, char *path)
+{
+    all->p[all->count] = (struct check_file){.output = output, .side = side, .path = path};
+    return &all->p[all->count++];
+}
+
+/* What the link step wrote beside an output. */
+static int collect_sides(struct attempt *a, int root, const struct plan_output *out, struct files *all, struct err *err)
+{
+    const cJSON *side;
+    size_t i = 0;
+
+    cJSON_ArrayForEach(side, json_arr(json_obj(a->profile->json, "link"), "sides"))
+    {
+        const char *name = out->sides[i++];
+        AUTO(char_p) char *file = mem_printf("out/%s", name);
+        char *path = NULL;
+        int r = take(a, root, file, add_artifact(a, name, "side", json_str(side, "kind", "")), &path, err);
+        if (r == 0)
+            add_file(all, out, side, path);
+        else if (r == BLOB_ABSENT && !json_bool(side, "optional", false))
+            return err_set(err, ERR_CONTRACT, "the link step succeeded but left no %s", name);
+        else if (r < 0)
+            return err_wrap(err, "%s", name);
+    }
+    return 0;
+}
+
+static int collect(struct attempt *a, struct files *all, struct err *err)
+{
+    AUTO(fd) int root = work_open(&a->work, err);
+    char *path = NULL;
+
+    if (root < 0)
+        return -1;
+    for (size_t i = 0; i < a->plan.outputs_count; i++) {
+        const struct plan_output *out = &a->plan.outputs[i];
+        struct artifact *art;
+        AUTO(char_p) char *file = output_file(a, i, &art);
+        int r = take(a, root, file, art, &path, err);
+        if (r == BLOB_ABSENT)
+            return err_set(err, ERR_CONTRACT, "%s succeeded but left no %s: a success is never empty",
+                           out->linked && !link_lacks_kit(a) ? "the link step" : "cargo", out->name);
+        if (r < 0)
+            return err_wrap(err, "%s", out->name);
+        add_file(all, out, NULL, path);
+    }
+    for (size_t i = 0; i < a->plan.outputs_count && !link_lacks_kit(a); i++)
+        if (collect_sides(a, root, &a->plan.outputs[i], all, err) < 0)
+            return -1;
+    if (strcmp(a->lock, "resolved") != 0)
+        return 0;
+    int r = take(a, root, a->lock_file, add_artifact(a, "Cargo.lock", "side", "lock"), &path, err);
+    if (r == 0)
+        add_file(all, NULL, NULL, path);
+    return r < 0 ? -1 : 0;
+}
+
+/* --- check --- */
+
+/* What cargo made is of use to whoever links it: it is looked at, and kept. Always -1. */
+static int check_unlinked(struct attempt *a, const struct files *all, struct err *err)
+{
+    const char *kit = json_str(json_obj(a->profile->json, "kit"), "name", "");
+
+    for (size_t i = 0; i < all->count; i++)
+        if (all->p[i].output && check_look(a, all->p[i].path, &a->result.artifacts[i], err) < 0)
+            return -1;
+    err_set(err, ERR_KIT_MISSING, "it was built but not linked: profile %s needs kit %s, which is not installed",
+            a->profile->name, kit);
+    return err_hint(err,
+                    "bloomeryd kit install FILE --sha256 HEX, then bloomeryd images build %s; "
+                    "what cargo made is among the artifacts",
+                    a->profile->name);
+}
+
+static int check(struct attempt *a, const struct files *all, struct err *err)
+{
+    int64_t max_size = json_int(a->job->options, "max_size", 0);
+
+    if (link_lacks_kit(a))
+        return check_unlinked(a, all, err);
+    if (check_contracts(a, all->p, all->count, err) < 0 || check_trials(a, all->p, all->count, err) < 0)
+        return -1;
+    if (max_size > 0 && a->result.artifacts[0].size > max_size)
+        return err_set(err, ERR_OUTPUT_TOO_LARGE, "%.100s has %lld bytes, more than max_size=%lld",
+                       a->result.artifacts[0].name, (long long)a->result.artifacts[0].size, (long long)max_size);
+    return 0;
+}
+
+/* --- keep: the copies become blobs; the store's commit makes them the job's --- */
+
+static int keep(struct attempt *a, struct files *all, int *ret_hold, struct err *err)
+{
+    if (blobs_hold(a->cfg->state_dir, ret_hold, err) < 0)
+        return -1;
+    for (size_t i = 0; i < a->result.artifacts_count; i++) {
+        AUTO(char_p) char *blob = path_blob(a->cfg->state_dir, a->result.artifacts[i].sha256);
+        if (blob_keep(all->p[i].path, blob, err) < 0)
+            return -1;
+        mem_free(STEAL(all->p[i].path));
+    }
+    return 0;
+}
+
+int finish_run(struct attempt *a, int *ret_hold, struct err *err)
+{
+    size_t most = a->plan.outputs_count * (1 + a->plan.outputs[0].sides_count) + 1;
+    struct files all = {.p = mem_alloc(most * sizeof *all.p)};
+    struct err later = ERR_INIT;
+
+    int r = collect(a, &all, err);
+    if (r == 0)
+        r = check(a, &all, err);
+    bool worth = r == 0 || (a->result.artifacts_count > 0 && !err_retries(err->kind) && err->kind != ERR_CANCELED &&
+                            err->kind != ERR_TOOLCHAIN_MISSING);
+    if (worth && keep(a, &all, ret_hold, &later) < 0) {
+        r = -1;
+        *err = later;
+        worth = false;
+    }
+    if (!worth)
+        job_drop_artifacts(&a->result);
+    for (size_t i = 0; i < all.count; i++) {
+        if (all.p[i].path)
+            unlink(all.p[i].path);
+        mem_free(all.p[i].path);
+    }
+    mem_free(all.p);
+    return r;
+}
