@@ -344,14 +344,12 @@ static int check(const struct config *c, struct err *err)
         return err_set(err, ERR_BAD_REQUEST, "log_level is debug, info, warn or error, not '%.64s'", c->log_level);
     if (!c->state[0])
         return err_set(err, ERR_BAD_REQUEST, "state names no folder");
-    for (const char *w = c->toolchain_origins + strspn(c->toolchain_origins, ", "); *w; w += strspn(w, ", ")) {
-        size_t n = strcspn(w, ", ");
+    size_t n;
+    for (const char *w = c->toolchain_origins; parts_next_word(&w, &n); w += n)
         if (!(n == 4 && memcmp(w, "dist", 4) == 0) &&
             !(n == 6 && (memcmp(w, "mirror", 6) == 0 || memcmp(w, "debian", 6) == 0)))
             return err_set(err, ERR_BAD_REQUEST, "toolchain_origins is a list of dist, mirror and debian, not '%.64s'",
                            w);
-        w += n;
-    }
     if (c->crates_mirror[0] && !is_registry(c->crates_mirror))
         return err_set(err, ERR_BAD_REQUEST,
                        "crates_mirror is sparse+https://HOST/PATH/ or sparse+http://..., not '%.200s'",

@@ -296,15 +296,11 @@ int images_list(struct engine *e, const struct images_config *cfg, const struct 
     list.p = mem_alloc(((size_t)cJSON_GetArraySize(all) + 1) * sizeof *list.p);
     cJSON_ArrayForEach(image, all)
     {
-        const cJSON *labels = json_obj(image, "Labels");
         if (!is_ours(image))
             continue;
         struct images_entry *entry = &list.p[list.count++];
         *entry = (struct images_entry){
             .tag = mem_strdup(name_of(image)),
-            .profile = mem_strdup(json_str(labels, "bloomery.profile", "")),
-            .rustc = mem_strdup(json_str(labels, "bloomery.rustc", "")),
-            .origin = mem_strdup(json_str(labels, "bloomery.origin", "")),
             .bytes = json_int(image, "Size", 0),
             .created = json_int(image, "Created", 0),
             .needed = strs_has(&needed, json_str(image, "Id", "")),
@@ -320,12 +316,8 @@ int images_list(struct engine *e, const struct images_config *cfg, const struct 
 
 void images_list_clear(struct images_list *l)
 {
-    for (size_t i = 0; i < l->count; i++) {
+    for (size_t i = 0; i < l->count; i++)
         mem_free(l->p[i].tag);
-        mem_free(l->p[i].profile);
-        mem_free(l->p[i].rustc);
-        mem_free(l->p[i].origin);
-    }
     mem_free(l->p);
     *l = (struct images_list){0};
 }

@@ -47,13 +47,12 @@ int images_trial_ready(struct engine *e, const struct images_config *cfg, const 
 /* --- what there is, and what of it nothing needs any more --- */
 
 struct images_entry {
-    char *tag;                      /* "bloomery/profile-wasm:0123456789ab", or the id if it has none */
-    char *profile, *rustc, *origin; /* "" where it has none */
-    int64_t bytes;                  /* with the layers that it shares */
-    int64_t created;                /* seconds since 1970 */
-    bool needed;                    /* by one of the profiles as they are now */
-    int64_t unneeded_since;         /* else */
-    bool others;                    /* made for another state folder: not removed as unneeded */
+    char *tag;              /* "bloomery/profile-wasm:0123456789ab", or the id if it has none */
+    int64_t bytes;          /* with the layers that it shares */
+    int64_t created;        /* seconds since 1970 */
+    bool needed;            /* by one of the profiles as they are now */
+    int64_t unneeded_since; /* else */
+    bool others;            /* made for another state folder: not removed as unneeded */
 };
 
 struct images_list {

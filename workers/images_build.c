@@ -15,7 +15,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -33,7 +32,7 @@ struct making {
     const struct profile *profile;
     const struct parts *parts;
     bool fresh;
-    struct strs *made;        /* repo@inputs that this run has made: once is enough, also for --fresh */
+    struct strs *made;        /* inputs of the parts that this run has made: once is enough, also for --fresh */
     struct strs *unavailable; /* inputs of toolchains that could not be had */
     struct strs *untried;     /* a line for each profile whose trials will be skipped */
     char maker[13];           /* two makers do not meet, whatever they make */
@@ -170,17 +169,6 @@ static bool saw(const char *start)
     return false;
 }
 
-/* This machine's http_proxy and the like, for what downloads; as arguments of a build they stay out of the image. */
-static void add_proxies(struct strs *list)
-{
-    static const char *const names[] = {"http_proxy", "https_proxy", "no_proxy"};
-
-    for (size_t i = 0; i < COUNT(names); i++) {
-        if (getenv(names[i]))
-            strs_printf(list, "%s=%s", names[i], getenv(names[i]));
-    }
-}
-
 struct facts {
     char rustc[128]; /* the compiler's own line; "none" without one */
     char packages[SHA256_HEX_SIZE];
@@ -246,14 +234,19 @@ static int read_facts(const struct making *m, const char *tag, struct facts *ret
 
 /* --- contexts --- */
 
-/* An empty file that nobody else sees; in the state folder, as a toolchain is larger than memory should hold. */
-static int open_context(const struct images_config *cfg, struct err *err)
+/* A tar in an empty file that nobody else sees; in the state folder, as a toolchain is larger than memory should hold. */
+static int begin_context(const struct images_config *cfg, struct tar_writer **ret, struct err *err)
 {
     int fd = open(cfg->state_dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 
     if (fd < 0)
         fd = memfd_create("image", MFD_CLOEXEC);
-    return fd < 0 ? err_sys(err, ERR_INTERNAL, errno, "cannot make a temporary file in %s", cfg->state_dir) : fd;
+    if (fd < 0)
+        return err_sys(err, ERR_INTERNAL, errno, "cannot make a temporary file in %s", cfg->state_dir);
+    if (tar_writer_open(fd, TAR_PLAIN, ret, err) == 0)
+        return fd;
+    close(fd);
+    return -1;
 }
 
 static struct dist dist_of(const struct making *m, const char *word, const char *keep_dir)
@@ -273,12 +266,12 @@ static int fetch_archives(struct making *m, const struct part *p, const char *ke
 {
     static const char *const places[] = {"dist", "mirror"};
     const char *list = m->cfg->origins;
+    size_t len;
     int r = ELSEWHERE;
 
     if (fs_mkdirs(keep_dir, 0755, err) < 0)
         return -1;
-    for (const char *w = list + strspn(list, ", "); *w && r == ELSEWHERE; w += strspn(w, ", ")) {
-        size_t len = strcspn(w, ", ");
+    for (const char *w = list; r == ELSEWHERE && parts_next_word(&w, &len); w += len) {
         for (size_t i = 0; i < COUNT(places) && r == ELSEWHERE; i++) {
             if (strlen(places[i]) != len || memcmp(places[i], w, len) != 0)
                 continue;
@@ -290,7 +283,6 @@ static int fetch_archives(struct making *m, const struct part *p, const char *ke
                 fprintf(stderr, "    %s: not from %s: %s\n", p->name, places[i], err->msg);
             snprintf(m->origin, sizeof m->origin, "%s", places[i]);
         }
-        w += len;
     }
     return r;
 }
@@ -326,13 +318,27 @@ static int put_authorities(const struct images_config *cfg, struct tar_writer *w
     return tar_put_bytes(w, "ca.pem", 0644, text.p ? text.p : "", text.len, err);
 }
 
+/* The tar that was begun in `out` is complete, if r is 0: what make_context gives, else -1. */
+static int end_context(int out, struct tar_writer *w, int r, struct err *err)
+{
+    if (r == 0)
+        r = tar_writer_finish(w, err);
+    tar_writer_free(w);
+    if (r == 0 && lseek(out, 0, SEEK_SET) < 0)
+        r = err_sys(err, ERR_INTERNAL, errno, "cannot rewind a temporary file");
+    if (r == 0)
+        return out;
+    close(out);
+    return -1;
+}
+
 /* What the Engine builds a part from: a descriptor at its start, which the caller closes, or -1. */
 static int make_context(struct making *m, const struct part *p, const char *keep_dir, struct err *err)
 {
-    AUTO(fd) int out = open_context(m->cfg, err);
     struct tar_writer *w = NULL;
+    int out = begin_context(m->cfg, &w, err);
 
-    if (out < 0 || tar_writer_open(out, TAR_PLAIN, &w, err) < 0)
+    if (out < 0)
         return -1;
     int r = parts_context(m->parts, p, w, err);
     if (r == 0 && p->kind == PART_TRIAL && p->dir)
@@ -342,38 +348,20 @@ static int make_context(struct making *m, const struct part *p, const char *keep
         on_line("taking the archives apart");
         r = dist_unpack(&d, p->origin, w, "rust", err);
     }
-    if (r == 0)
-        r = tar_writer_finish(w, err);
-    tar_writer_free(w);
-    if (r == 0 && lseek(out, 0, SEEK_SET) < 0)
-        r = err_sys(err, ERR_INTERNAL, errno, "cannot rewind a temporary file");
-    if (r < 0)
-        return -1;
-    int got = out;
-    out = -1;
-    return got;
+    return end_context(out, w, r, err);
 }
 
 /* A context that changes nothing of the image it stands on. */
 static int label_context(const struct images_config *cfg, struct err *err)
 {
     static const char dockerfile[] = "ARG BLOOMERY_FROM\nFROM $BLOOMERY_FROM\n";
-    AUTO(fd) int out = open_context(cfg, err);
     struct tar_writer *w = NULL;
+    int out = begin_context(cfg, &w, err);
 
-    if (out < 0 || tar_writer_open(out, TAR_PLAIN, &w, err) < 0)
+    if (out < 0)
         return -1;
     int r = tar_put_bytes(w, "Dockerfile", 0644, dockerfile, sizeof dockerfile - 1, err);
-    if (r == 0)
-        r = tar_writer_finish(w, err);
-    tar_writer_free(w);
-    if (r == 0 && lseek(out, 0, SEEK_SET) < 0)
-        r = err_sys(err, ERR_INTERNAL, errno, "cannot rewind a temporary file");
-    if (r < 0)
-        return -1;
-    int got = out;
-    out = -1;
-    return got;
+    return end_context(out, w, r, err);
 }
 
 /* --- one part --- */
@@ -403,7 +391,7 @@ static int make_base(struct making *m, const struct part *p, const char *tag, st
     struct proc proc = PROC_INIT;
     int status = 0;
 
-    add_proxies(&env);
+    strs_proxies(&env);
     strs_printf(&env, "BLOOMERY_DEBIAN_MIRROR=%s", m->cfg->debian_mirror);
     proc.argv = argv;
     proc.env = (const char *const *)env.p;
@@ -449,7 +437,7 @@ static void add_args(const struct making *m, const struct part *p, struct strs *
     const cJSON *arg;
 
     strs_printf(args, "BLOOMERY_FROM=%s", m->from);
-    add_proxies(args);
+    strs_proxies(args); /* as arguments they stay out of the image */
     if (p->kind == PART_TOOLCHAIN) {
         strs_printf(args, "DEBIAN_MIRROR=%s", m->cfg->debian_mirror);
         cJSON_ArrayForEach(arg, json_obj(p->origin, "args"))

@@ -16,7 +16,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -324,16 +323,13 @@ static int prepare(struct attempt *a, struct err *err)
 /* The build's environment with the network switched on for cargo: through this machine's proxies, to its mirror. */
 static void fetch_env(const struct attempt *a, struct strs *env)
 {
-    static const char *const proxies[] = {"http_proxy", "https_proxy", "no_proxy"};
     static const char offline[] = "CARGO_NET_OFFLINE=";
 
     for (char *const *e = a->plan.env; *e; e++)
         if (strncmp(*e, offline, sizeof offline - 1) != 0)
             strs_printf(env, "%s", *e);
     strs_printf(env, "CARGO_HTTP_CAINFO=/etc/ssl/certs/ca-certificates.crt");
-    for (size_t i = 0; i < COUNT(proxies); i++)
-        if (getenv(proxies[i]))
-            strs_printf(env, "%s=%s", proxies[i], getenv(proxies[i]));
+    strs_proxies(env);
     if (a->cfg->crates_mirror)
         strs_printf(env, "BLOOMERY_INDEX=%s", a->cfg->crates_mirror + strlen("sparse+"));
 }

@@ -164,16 +164,20 @@ int parts_pins(const char *share_dir, cJSON **ret, struct err *err)
     return 0;
 }
 
+bool parts_next_word(const char **at, size_t *ret_len)
+{
+    *at += strspn(*at, ", ");
+    *ret_len = strcspn(*at, ", ");
+    return *ret_len > 0;
+}
+
 bool parts_word(const char *list, const char *word)
 {
-    size_t len = strlen(word);
+    size_t len;
 
-    for (const char *w = list + strspn(list, ", "); *w; w += strspn(w, ", ")) {
-        size_t n = strcspn(w, ", ");
-        if (n == len && memcmp(w, word, n) == 0)
+    for (const char *w = list; parts_next_word(&w, &len); w += len)
+        if (len == strlen(word) && memcmp(w, word, len) == 0)
             return true;
-        w += n;
-    }
     return false;
 }
 
@@ -195,16 +199,14 @@ static const cJSON *find_pin(const cJSON *pins, const char *name, struct err *er
  * and a mirror give the same bytes: they are one. */
 static const cJSON *pick_origin(const struct images_config *cfg, const cJSON *pin, unsigned n)
 {
-    const char *words = cfg->origins;
     bool archives = false;
+    size_t len;
 
-    for (const char *w = words + strspn(words, ", "); *w; w += strspn(w, ", ")) {
-        size_t len = strcspn(w, ", ");
+    for (const char *w = cfg->origins; parts_next_word(&w, &len); w += len) {
         AUTO(char_p) char *word = mem_strndup(w, len);
         bool dist = strcmp(word, "dist") == 0 || strcmp(word, "mirror") == 0;
         const char *place = strcmp(word, "dist") == 0 ? cfg->dist_server : cfg->dist_mirror;
         const cJSON *origin;
-        w += len;
         if (dist && (archives || !place[0]))
             continue;
         archives |= dist;

@@ -64,6 +64,9 @@ int parts_of_trial(const struct images_config *cfg, const char *name, struct par
 
 void parts_free(struct parts *p);
 
+/* The words of a setting like "dist,mirror,debian": `for (w = list; parts_next_word(&w, &len); w += len)`. */
+bool parts_next_word(const char **at, size_t *ret_len);
+
 /* Is this one of the words of a setting like "dist,mirror,debian"? */
 bool parts_word(const char *list, const char *word);
 

@@ -25,6 +25,15 @@ void strs_printf(struct strs *s, const char *fmt, ...)
     strs_add(s, text);
 }
 
+void strs_proxies(struct strs *s)
+{
+    static const char *const names[] = {"http_proxy", "https_proxy", "no_proxy"};
+
+    for (size_t i = 0; i < COUNT(names); i++)
+        if (getenv(names[i]))
+            strs_printf(s, "%s=%s", names[i], getenv(names[i]));
+}
+
 bool strs_has(const struct strs *s, const char *text)
 {
     for (size_t i = 0; i < s->count; i++)

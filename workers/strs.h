@@ -15,6 +15,8 @@ struct strs {
 
 void strs_add(struct strs *s, char *text); /* takes text */
 void strs_printf(struct strs *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* NAME=VALUE of http_proxy, https_proxy and no_proxy, as far as this process has them: for what downloads elsewhere. */
+void strs_proxies(struct strs *s);
 bool strs_has(const struct strs *s, const char *text);
 char **strs_steal(struct strs *s); /* a NULL-terminated list, never NULL; freed with strs_list_free */
 void strs_free(struct strs *s);
