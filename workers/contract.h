@@ -23,8 +23,9 @@ struct contract {
 };
 
 /* The facts that rules look at (bloomery-inspect's); one that is missing breaks its rule. wasm: imports [{module,name}],
- * exports [{name,kind}], memories [{imported,exported}]. ELF: type, pie, interp (text or null), needed, exports and
- * undefined [texts], machine, soname and libc_floor (text or null). ar: defined and undefined [texts], machines [texts].
+ * exports [{name,kind}], memories [{imported,exported,shared,min,max}], features ["+atomics"]. ELF: type, pie, interp (text or
+ * null), needed, exports and undefined [texts], machine, soname and libc_floor (text or null), tls, tls_symbols, sections,
+ * tls_model, fs. ar: defined and undefined [texts], machines [texts], tls_model.
  * An `error` says that the file is not what it should be; `truncated` that not all names are listed.
  *
  * The kit's lists allowed_imports, wanted_exports and allowed_undefined take the place of the rules imports, exports and

@@ -15,6 +15,7 @@ const char *fields_word(enum field_type type)
         [FIELD_OBJECTS] = "a list of objects",
         [FIELD_TEXT_MAP] = "an object of texts",
         [FIELD_TEXT_OR_TEXTS] = "a text or a list of texts",
+        [FIELD_BOOL_OR_TEXT] = "true, false or a text",
     };
 
     return words[type];
@@ -53,6 +54,8 @@ bool fields_has_type(const cJSON *v, enum field_type type)
         return cJSON_IsObject(v) && texts_only(v);
     case FIELD_TEXT_OR_TEXTS:
         return cJSON_IsString(v) || (cJSON_IsArray(v) && texts_only(v));
+    case FIELD_BOOL_OR_TEXT:
+        return cJSON_IsBool(v) || cJSON_IsString(v);
     }
     return false;
 }

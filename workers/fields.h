@@ -14,8 +14,9 @@ enum field_type {
     FIELD_TEXTS,
     FIELD_OBJECT,
     FIELD_OBJECTS,
-    FIELD_TEXT_MAP,     /* an object whose values are texts */
-    FIELD_TEXT_OR_TEXTS /* one text, or a list of them */
+    FIELD_TEXT_MAP,      /* an object whose values are texts */
+    FIELD_TEXT_OR_TEXTS, /* one text, or a list of them */
+    FIELD_BOOL_OR_TEXT
 };
 
 struct field {

@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/fs.h"
 #include "workers/fields.h"
+#include "workers/symbols.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -180,30 +181,6 @@ static int check_link(const char *dir, const char *link, struct err *err)
     return 0;
 }
 
-/* The first word of each line; empty lines and those that begin with # do not count. `text` is cut into pieces. */
-static int add_symbols(char *text, const char *file, cJSON *into, struct err *err)
-{
-    int line = 0, found = 0;
-    char *next;
-
-    for (char *p = text; p; p = next) {
-        line++;
-        next = strchr(p, '\n');
-        if (next)
-            *next++ = '\0';
-        p += strspn(p, " \t\r");
-        p[strcspn(p, " \t\r")] = '\0';
-        if (*p == '\0' || *p == '#')
-            continue;
-        if (!is_symbols(p))
-            return err_set(err, ERR_BAD_REQUEST, "allowed_undefined_files: %.100s, line %d is not a symbol", file,
-                           line);
-        cJSON_AddItemToArray(into, cJSON_CreateString(p));
-        found++;
-    }
-    return found ? 0 : err_set(err, ERR_BAD_REQUEST, "allowed_undefined_files: %.100s names no symbol", file);
-}
-
 /* The symbols of the files join those of kit.json: who checks a contract looks at one list. */
 static int add_symbol_files(const char *dir, cJSON *json, struct err *err)
 {
@@ -218,21 +195,12 @@ static int add_symbol_files(const char *dir, cJSON *json, struct err *err)
     cJSON_ArrayForEach(v, files)
     {
         AUTO(char_p) char *path = mem_printf("%s/%s", dir, v->valuestring);
-        AUTO(buf) struct buf text = {0};
-        struct stat st;
-        if (stat(path, &st) < 0 || !S_ISREG(st.st_mode))
+        int r = symbols_read(path, v->valuestring, &left, list, err);
+        if (r == SYMBOLS_ABSENT)
             return err_set(err, ERR_BAD_REQUEST, "allowed_undefined_files: there is no file %.100s in the kit",
                            v->valuestring);
-        if (st.st_size > (off_t)left)
-            return err_set(err, ERR_BAD_REQUEST, "allowed_undefined_files: together they are larger than %d bytes",
-                           MAX_FILE);
-        if (fs_read(path, left, &text, err) < 0)
-            return -1;
-        left -= text.len;
-        if (memchr(text.p, '\0', text.len))
-            return err_set(err, ERR_BAD_REQUEST, "allowed_undefined_files: %.100s is not text", v->valuestring);
-        if (add_symbols(text.p, v->valuestring, list, err) < 0)
-            return -1;
+        if (r < 0)
+            return err_wrap(err, "allowed_undefined_files");
     }
     return 0;
 }

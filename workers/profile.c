@@ -49,7 +49,8 @@ static int load_one(const char *dir, const char *folder, const struct limits *li
     p->limits = *limits;
     p->dir = mem_printf("%s/%s", real, folder);
     hash_bytes(text.p ? text.p : "", text.len, p->json_sha256);
-    if (json_parse(text.p ? text.p : "", text.len, "it", &p->json, err) < 0 || profile_check(p, folder, err) < 0) {
+    if (json_parse(text.p ? text.p : "", text.len, "it", &p->json, err) < 0 || profile_check(p, folder, err) < 0 ||
+        profile_lists(p, err) < 0) {
         err_wrap(err, "%s", file);
         goto bad;
     }

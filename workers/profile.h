@@ -53,11 +53,15 @@ int profile_options(const struct profile *p, const struct param *params, size_t 
  * (common ones too), limits, primary and side artifacts, host. Without `available`: the caller adds it. */
 cJSON *profile_describe(const struct profile *p);
 
-/* --- between profile.c, profile_check.c and profile_options.c --- */
+/* --- between profile.c, profile_check.c, profile_lists.c and profile_options.c --- */
 
 /* Check p->json, which lies in that folder, and fill in what *p borrows from it, and its limits. ERR_BAD_REQUEST names the
  * field. */
 int profile_check(struct profile *p, const char *folder, struct err *err);
+
+/* Puts the names that files of p->dir list in the place of the entries "@FILE" of the contracts' lists. After profile_check.
+ * ERR_BAD_REQUEST names the field and the file. */
+int profile_lists(struct profile *p, struct err *err);
 
 /* True if a common option has this name: a profile's own may not. */
 bool profile_options_reserved(const char *name);

@@ -63,7 +63,7 @@ static const struct field contract_fields[] = {
     {"exports_function", FIELD_BOOL, false},
     {"memory", FIELD_OBJECT, false},
     {"type", FIELD_TEXTS, false},
-    {"interp", FIELD_BOOL, false},
+    {"interp", FIELD_BOOL_OR_TEXT, false},
     {"needed", FIELD_TEXTS, false},
     {"executable", FIELD_BOOL, false},
     {"undefined", FIELD_TEXT_OR_TEXTS, false},
@@ -72,12 +72,18 @@ static const struct field contract_fields[] = {
     {"libc_floor", FIELD_TEXT, false},
     {"exports_listed", FIELD_TEXT, false},
     {"panic", FIELD_TEXT, false},
+    {"features", FIELD_TEXTS, false},
+    {"instrumented", FIELD_BOOL, false},
+    {"tls", FIELD_BOOL, false},
+    {"fs", FIELD_BOOL, false},
+    {"undefined_all", FIELD_TEXTS, false},
+    {"tls_model", FIELD_TEXTS, false},
+    {"not_defined", FIELD_TEXTS, false},
 };
 
-static const struct field memory_fields[] = {{"exported", FIELD_BOOL, false},
-                                             {"imported", FIELD_BOOL, false},
-                                             {"min_pages", FIELD_NUMBER, false},
-                                             {"max_pages", FIELD_NUMBER, false}};
+static const struct field memory_fields[] = {{"exported", FIELD_BOOL, false},     {"imported", FIELD_BOOL, false},
+                                             {"min_pages", FIELD_NUMBER, false},  {"max_pages", FIELD_NUMBER, false},
+                                             {"most_pages", FIELD_NUMBER, false}, {"shared", FIELD_BOOL, false}};
 
 static const struct field trial_fields[] = {
     {"host", FIELD_TEXT, true},       {"image", FIELD_TEXT, true},        {"command", FIELD_TEXTS, true},
@@ -417,12 +423,26 @@ static const char *rule_kinds(const char *rule)
     static const struct {
         const char *rule, *kinds;
     } only[] = {
-        {"imports", "wasm"},       {"exports_function", "wasm"},
-        {"memory", "wasm"},        {"type", "elf"},
-        {"interp", "elf"},         {"needed", "elf"},
-        {"executable", "elf"},     {"soname", "elf"},
-        {"libc_floor", "elf"},     {"undefined", "elf and ar"},
-        {"machine", "elf and ar"}, {"exports_listed", "elf and ar"},
+        {"imports", "wasm"},
+        {"exports_function", "wasm"},
+        {"memory", "wasm"},
+        {"type", "elf"},
+        {"interp", "elf"},
+        {"needed", "elf"},
+        {"executable", "elf"},
+        {"soname", "elf"},
+        {"libc_floor", "elf"},
+        {"undefined", "elf and ar"},
+        {"machine", "elf and ar"},
+        {"exports_listed", "elf and ar"},
+        {"features", "wasm"},
+        {"instrumented", "wasm"},
+        {"tls", "elf"},
+        {"fs", "elf"},
+        {"panic", "elf and ar"},
+        {"undefined_all", "elf and ar"},
+        {"tls_model", "elf and ar"},
+        {"not_defined", "elf and ar"},
     };
 
     for (size_t i = 0; i < COUNT(only); i++)
@@ -442,6 +462,21 @@ static bool names_text(const cJSON *json, const char *file)
             return true;
     }
     return false;
+}
+
+static int check_tls_rules(const char *where, const cJSON *c, struct err *err)
+{
+    static const char *const models[] = {"local-exec", "initial-exec", "local-dynamic", "general-dynamic"};
+    static const char *const never[] = {"tls", "fs"};
+    const cJSON *v;
+
+    for (size_t i = 0; i < COUNT(never); i++)
+        if (json_bool(c, never[i], false))
+            return err_set(err, ERR_BAD_REQUEST, "%s%s must be false, or absent", where, never[i]);
+    cJSON_ArrayForEach(v, json_arr(c, "tls_model")) if (!one_of(v->valuestring, models, COUNT(models))) return err_set(
+        err, ERR_BAD_REQUEST, "%stls_model: %s is not local-exec, initial-exec, local-dynamic or general-dynamic",
+        where, v->valuestring);
+    return 0;
 }
 
 static int check_text_rules(const cJSON *json, const char *where, const cJSON *c, struct err *err)
@@ -488,7 +523,8 @@ static int check_rules(const cJSON *json, const char *where, const cJSON *c, con
             return err_set(err, ERR_BAD_REQUEST, "%s%s is \"kit\", but the profile names no kit", where, v->string);
     }
     if (check_patterns(where, c, "imports", err) < 0 || check_patterns(where, c, "undefined", err) < 0 ||
-        check_text_rules(json, where, c, err) < 0)
+        check_patterns(where, c, "not_defined", err) < 0 || check_text_rules(json, where, c, err) < 0 ||
+        check_tls_rules(where, c, err) < 0)
         return -1;
     cJSON_ArrayForEach(v, json_arr(c, "type")) if (!one_of(v->valuestring, elf_types, COUNT(elf_types))) return err_set(
         err, ERR_BAD_REQUEST, "%stype: %s is not exec, dyn or rel", where, v->valuestring);

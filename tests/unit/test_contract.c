@@ -169,6 +169,117 @@ static void test_elf(void **state)
     breaks(state, "static", "{'type':'dyn','interp':7,'needed':[7],'pie':true}", "interp", "says nothing", "");
 }
 
+/* --- shared memory, features, instrumentation --- */
+
+#define SHARED(memory, features)                                                                                       \
+    "{'memories':[{'imported':true,'exported':true,'shared':true,'min':17,'max':1024" memory                           \
+    "}],'features':[" features "]}"
+#define FEATURES "'+atomics','+bulk-memory','+sign-ext'"
+
+static void test_threaded(void **state)
+{
+    const struct profile *p = kit_profile(state, "threaded");
+    AUTO(json) cJSON *facts = kit_quoted(SHARED("", FEATURES));
+    AUTO(json) cJSON *json = kit_quoted("{}");
+    struct kit kit = {.json = json, .name = "k", .version = "7", .link = "bin/instrument"};
+    struct contract what = {
+        .profile = p, .kind = "wasm", .rules = json_obj(p->json, "contract"), .facts = facts, .kit = &kit};
+    struct err err = ERR_INIT;
+    cJSON *contract;
+
+    assert_int_equal(contract_check(&what, &contract, &err), 0);
+    assert_string_equal(json_str(contract, "verdict", ""), "pass");
+    cJSON_Delete(contract);
+    /* Without the tool it is not instrumented, and no pass. */
+    kit.link = NULL;
+    assert_int_equal(contract_check(&what, &contract, &err), 0);
+    assert_string_equal(json_str(contract, "verdict", ""), "skipped");
+    assert_string_equal(json_str(contract, "reason", ""),
+                        "uninstrumented: kit k 7 has no tool for it (`link` in kit.json)");
+    cJSON_Delete(contract);
+    what.kit = NULL;
+    assert_int_equal(contract_check(&what, &contract, &err), 0);
+    assert_non_null(strstr(json_str(contract, "reason", ""), "uninstrumented: no kit test-libc is installed"));
+    cJSON_Delete(contract);
+
+    breaks(state, "threaded", "{'memories':[{'imported':true,'exported':true,'shared':false,'max':1024}]}", "memory",
+           "its memory is not shared", "");
+    breaks(state, "threaded", "{'memories':[{'imported':false,'exported':true,'shared':true,'max':1024}]}", "memory",
+           "its memory is not imported", "");
+    breaks(state, "threaded", "{'memories':[{'imported':true,'exported':true,'shared':true,'max':1025}]}", "memory",
+           "its memory's maximum is 1025 pages; the host gives 1024 at most", "");
+    breaks(state, "threaded", "{'memories':[{'imported':true,'exported':true,'shared':true,'max':null}]}", "memory",
+           "has no maximum; the host gives 1024", "");
+    breaks(state, "threaded", "{'memories':[{'imported':true,'exported':true,'shared':true}]}", "memory",
+           "says nothing of the memory's size", "");
+    breaks(state, "threaded", SHARED("", "'-atomics','+bulk-memory'"), "features",
+           "does not use the target features that the host wants: atomics", "another target");
+    breaks(state, "threaded", SHARED("", ""), "features", "does not say that it uses", "target_features");
+    breaks(state, "threaded", "{'memories':[{'imported':true,'exported':true,'shared':true,'max':9}]}", "features",
+           "says nothing of target features", "");
+}
+
+/* --- a host that sets up no thread-local storage --- */
+
+#define COMPONENT "'type':'exec','undefined':['__emutls_get_address','read'],'sections':[{'name':'.text'}]"
+#define NO_TLS "'tls':null,'tls_symbols':0"
+#define NO_FS "'fs':{'instructions':0,'functions':[],'whole':true}"
+
+static void test_component(void **state)
+{
+    passes(state, "component", "{" COMPONENT ",'interp':'ld.lib.so'," NO_TLS "," NO_FS "}");
+    breaks(state, "component", "{" COMPONENT ",'interp':'/lib64/ld-linux-x86-64.so.2'," NO_TLS "," NO_FS "}", "interp",
+           "it needs the dynamic loader /lib64/ld-linux-x86-64.so.2; the host's is ld.lib.so", "");
+    breaks(state, "component", "{" COMPONENT ",'interp':null," NO_TLS "," NO_FS "}", "interp",
+           "names no dynamic loader", "");
+    breaks(state, "component",
+           "{" COMPONENT ",'interp':'ld.lib.so','tls':{'size':8,'align':8},'tls_symbols':1," NO_FS "}", "tls",
+           "a TLS segment of 8 bytes", "emulated");
+    breaks(state, "component", "{" COMPONENT ",'interp':'ld.lib.so','tls':null,'tls_symbols':2," NO_FS "}", "tls",
+           "it has 2 TLS symbols", "");
+    breaks(state, "component",
+           "{'undefined':['__emutls_get_address'],'sections':[{'name':'.tbss.x'}],'interp':'ld.lib.so'," NO_TLS
+           "," NO_FS "}",
+           "tls", "a section .tbss.x", "");
+    breaks(state, "component", "{" COMPONENT ",'interp':'ld.lib.so','tls':null," NO_FS "}", "tls",
+           "says nothing of thread-local storage", "");
+    breaks(state, "component",
+           "{" COMPONENT ",'interp':'ld.lib.so'," NO_TLS
+           ",'fs':{'instructions':2,'functions':['guarded','f'],'whole':true}}",
+           "fs", "2 instructions go through %fs, which the host does not set, in guarded, f", "-fno-stack-protector");
+    breaks(state, "component",
+           "{" COMPONENT ",'interp':'ld.lib.so'," NO_TLS ",'fs':{'instructions':1,'functions':[],'whole':true}}", "fs",
+           "1 instruction goes through %fs", "");
+    breaks(state, "component",
+           "{" COMPONENT ",'interp':'ld.lib.so'," NO_TLS ",'fs':{'instructions':0,'functions':[],'whole':false}}", "fs",
+           "too much code", "");
+    breaks(state, "component", "{" COMPONENT ",'interp':'ld.lib.so'," NO_TLS ",'fs':null}", "fs",
+           "says nothing of accesses through %fs", "");
+    breaks(state, "component", "{'undefined':['read'],'sections':[],'interp':'ld.lib.so'," NO_TLS "," NO_FS "}",
+           "undefined_all", "does not leave to the host what is the host's: __emutls_get_address", "static library");
+    breaks(state, "component", "{'sections':[],'interp':'ld.lib.so'," NO_TLS "," NO_FS "}", "undefined_all",
+           "says nothing of undefined symbols", "");
+}
+
+/* --- an archive for a kernel that has its own C library; the lists are in a file --- */
+
+static void test_archive(void **state)
+{
+    passes(state, "archive",
+           "{'defined':['rust_main'],'undefined':['malloc','_Unwind_Resume','__lib_x'],'tls_model':['local-exec']}");
+    passes(state, "archive", "{'defined':[],'undefined':[],'tls_model':[]}");
+    breaks(state, "archive", "{'defined':['rust_main','printf','uk_alloc','main'],'undefined':[],'tls_model':[]}",
+           "not_defined", "it defines what is the host's: printf, uk_alloc, main", "rename");
+    breaks(state, "archive", "{'defined':['f'],'undefined':[],'tls_model':[],'truncated':true}", "not_defined",
+           "too many", "");
+    breaks(state, "archive", "{'undefined':[],'tls_model':[]}", "not_defined", "says nothing of what it defines", "");
+    breaks(state, "archive", "{'defined':['f'],'undefined':[],'tls_model':['initial-exec','general-dynamic']}",
+           "tls_model", "in ways that the host does not know: general-dynamic", "");
+    breaks(state, "archive", "{'defined':['f'],'undefined':[]}", "tls_model", "says nothing of how it reaches", "");
+    breaks(state, "archive", "{'defined':['f'],'undefined':['malloc','futimens'],'tls_model':[]}", "undefined",
+           "does not have: futimens", "");
+}
+
 /* --- undefined symbols, and what a kit brings --- */
 
 static void test_undefined(void **state)
@@ -343,7 +454,7 @@ static void test_listed_exports(void **state)
     side_is(state, 0, "{" GOOD ",'exports':[]}", "[]", NULL, "");
 }
 
-static void test_archive(void **state)
+static void test_kernel_archive(void **state)
 {
     side_is(state, 1, "{'machines':['x86_64'],'undefined':['puts']}", NULL, NULL, "");
     side_is(state, 1, "{'machines':['x86_64'],'undefined':['_Unwind_Backtrace','_Unwind_RaiseException']}", NULL, NULL,
@@ -427,6 +538,9 @@ int main(void)
         cmocka_unit_test(test_wasi),
         cmocka_unit_test(test_many_names),
         cmocka_unit_test(test_elf),
+        cmocka_unit_test(test_threaded),
+        cmocka_unit_test(test_component),
+        cmocka_unit_test(test_kernel_archive),
         cmocka_unit_test(test_undefined),
         cmocka_unit_test(test_without_kit),
         cmocka_unit_test(test_with_kit),

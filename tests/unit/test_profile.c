@@ -12,9 +12,9 @@ static void test_set(void **state)
 {
     struct profiles *set = *state;
 
-    assert_int_equal(profiles_count(set), 6);
-    assert_string_equal(profiles_at(set, 0)->name, "kitted");
-    assert_string_equal(profiles_at(set, 5)->name, "web");
+    assert_int_equal(profiles_count(set), 9);
+    assert_string_equal(profiles_at(set, 0)->name, "archive");
+    assert_string_equal(profiles_at(set, 8)->name, "web");
     assert_null(profiles_find(set, "nope"));
     const struct profile *web = profiles_find(set, "web");
     assert_int_equal(web->limits.job_wall_seconds, 77);
@@ -227,6 +227,15 @@ static void test_broken_packed(void **state)
         refuses("packed", cases[i].old, cases[i].new, cases[i].message);
     refuses("static", "\"kind\": \"elf\"", "\"kind\": \"tar\"", "artifact.kind is tar, but there is no link step");
     refuses("web", "\"exports_function\": true", "\"memory\": {\"min_pages\": 0}", "contract.memory.min_pages must be");
+    refuses("component", "\"tls\": false", "\"tls\": true", "contract.tls must be false");
+    refuses("component", "\"fs\": false", "\"fs\": true", "contract.fs must be false");
+    refuses("component", "\"interp\": \"ld.lib.so\"", "\"interp\": 7", "contract.interp must be true, false or a text");
+    refuses("threaded", "\"instrumented\": true", "\"tls\": false", "contract.tls is a rule for elf, not for wasm");
+    refuses("archive", "\"local-exec\", ", "\"static\", ", "tls_model: static is not");
+    refuses("archive", "\"uk_*\"", "\"u*k\"", "not_defined: u*k must have its * at the end");
+    refuses("archive", "\"main\", \"@libc.symbols\"", "\"@absent.symbols\"",
+            "contract: not_defined: there is no file absent.symbols in the profile's folder");
+    refuses("archive", "\"main\", \"@libc.symbols\"", "\"@../static/profile.json\"", "there is no file ../static");
 }
 
 /* schema/profile.schema.json, which people's editors read, has the fields that profile.c knows: each property of the
