@@ -3,15 +3,13 @@
 
 #include "base/buf.h"
 #include "inspect/cursor.h"
+#include "inspect/elf_image.h"
 #include "inspect/elf_names.h"
 
-#include <gelf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_SECTIONS 200000
-#define MAX_SEGMENTS 65534
 #define MAX_SYMBOLS 2000000
 #define MAX_VERSIONS 100000 /* steps through the versions needed */
 
@@ -19,18 +17,6 @@
 #define RELOC_TYPES 1280
 
 #define TYPE_RELR 19 /* SHT_RELR, newer than the elf.h of some systems */
-
-struct image {
-    const uint8_t *data;
-    size_t len;
-    size_t budget; /* bytes that may still be read through chunk() */
-    Elf *elf;
-    GElf_Ehdr head;
-    GElf_Shdr *sections;
-    size_t section_count, names; /* names: index of the sections' names */
-    GElf_Phdr *segments;
-    size_t segment_count;
-};
 
 struct tally {
     uint64_t by_type[RELOC_TYPES];
@@ -47,195 +33,6 @@ struct dynamic {
     uint64_t verneed, verneed_count;
 };
 
-static void image_clear(struct image *img)
-{
-    if (img->elf)
-        elf_end(img->elf);
-    free(img->sections);
-    free(img->segments);
-}
-
-/* Size bytes at offset, as libelf's type. NULL with *err filled if they are not all in the file. */
-static Elf_Data *chunk(struct image *img, uint64_t offset, uint64_t size, Elf_Type type, const char *what,
-                       struct err *err)
-{
-    if (offset > img->len || size > img->len - offset) {
-        cursor_fail(offset > img->len ? img->len : (size_t)offset, err,
-                    "%s (%llu bytes at %llu) goes beyond the end of the file", what, (unsigned long long)size,
-                    (unsigned long long)offset);
-        return NULL;
-    }
-    if (size > img->budget) {
-        cursor_fail((size_t)offset, err, "%s: tables overlap too often", what);
-        return NULL;
-    }
-    img->budget -= size;
-    Elf_Data *d = elf_getdata_rawchunk(img->elf, (int64_t)offset, size, type);
-    if (!d)
-        cursor_fail((size_t)offset, err, "%s cannot be read", what);
-    return d;
-}
-
-/* A string in the table at [start, start + size) of the file; "" where it is not one. */
-static const char *string_at(const struct image *img, size_t start, size_t size, uint64_t index, size_t *ret_len)
-{
-    *ret_len = 0;
-    if (start > img->len || size > img->len - start || index >= size)
-        return "";
-    const char *s = (const char *)img->data + start + index;
-    size_t n = strnlen(s, size - (size_t)index);
-    if (n == size - (size_t)index)
-        return ""; /* runs into the end of the table */
-    *ret_len = n;
-    return s;
-}
-
-static const char *section_string(const struct image *img, size_t table, uint64_t index, size_t *ret_len)
-{
-    *ret_len = 0;
-    if (table >= img->section_count || img->sections[table].sh_type != SHT_STRTAB)
-        return "";
-    const GElf_Shdr *s = &img->sections[table];
-    return s->sh_offset > img->len || s->sh_size > img->len
-               ? ""
-               : string_at(img, (size_t)s->sh_offset, (size_t)s->sh_size, index, ret_len);
-}
-
-static bool section_is(const struct image *img, const GElf_Shdr *s, const char *name)
-{
-    size_t n;
-    const char *is = section_string(img, img->names, s->sh_name, &n);
-
-    return n == strlen(name) && memcmp(is, name, n) == 0;
-}
-
-/* The table of `count` entries of entry_size bytes has to be in the file. */
-static int check_table(const struct image *img, uint64_t offset, uint64_t count, uint64_t entry_size, uint64_t want,
-                       const char *what, struct err *err)
-{
-    if (count == 0)
-        return 0;
-    if (entry_size != want)
-        return cursor_fail(0, err, "%s have entries of %llu bytes, not %llu", what, (unsigned long long)entry_size,
-                           (unsigned long long)want);
-    if (offset > img->len || count > (img->len - offset) / entry_size)
-        return cursor_fail(offset > img->len ? img->len : (size_t)offset, err,
-                           "%s (%llu at %llu) go beyond the end of the file", what, (unsigned long long)count,
-                           (unsigned long long)offset);
-    return 0;
-}
-
-/* Everything that libelf would believe in the header. */
-static int check_header(struct image *img, struct err *err)
-{
-    const uint8_t *p = img->data;
-    Elf64_Ehdr e;
-    Elf64_Shdr first = {0};
-    bool wide;
-
-    if (img->len < EI_NIDENT || memcmp(p, ELFMAG, SELFMAG) != 0)
-        return cursor_fail(0, err, "not an ELF file: it does not start with \\177ELF");
-    if (p[EI_CLASS] != ELFCLASS32 && p[EI_CLASS] != ELFCLASS64)
-        return cursor_fail(EI_CLASS, err, "an ELF file of the unknown class %u", p[EI_CLASS]);
-    if (p[EI_DATA] != ELFDATA2LSB)
-        return cursor_fail(EI_DATA, err, "not a little-endian ELF file");
-    if (p[EI_VERSION] != EV_CURRENT)
-        return cursor_fail(EI_VERSION, err, "an ELF file of the unknown version %u", p[EI_VERSION]);
-    wide = p[EI_CLASS] == ELFCLASS64;
-    if (img->len < (wide ? sizeof(Elf64_Ehdr) : sizeof(Elf32_Ehdr)))
-        return cursor_fail(img->len, err, "the ELF header is cut off");
-    if (wide) {
-        memcpy(&e, p, sizeof e);
-    } else {
-        Elf32_Ehdr n;
-        memcpy(&n, p, sizeof n);
-        e = (Elf64_Ehdr){.e_shoff = n.e_shoff,
-                         .e_phoff = n.e_phoff,
-                         .e_shnum = n.e_shnum,
-                         .e_phnum = n.e_phnum,
-                         .e_shentsize = n.e_shentsize,
-                         .e_phentsize = n.e_phentsize,
-                         .e_shstrndx = n.e_shstrndx};
-    }
-    size_t sh_size = wide ? sizeof(Elf64_Shdr) : sizeof(Elf32_Shdr);
-    size_t ph_size = wide ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr);
-    uint64_t count = e.e_shnum;
-    img->names = e.e_shstrndx;
-    if (e.e_shoff != 0) {
-        /* More than fits in 16 bits stands in the first section header. */
-        if (check_table(img, e.e_shoff, 1, e.e_shentsize, sh_size, "section headers", err) < 0)
-            return -1;
-        if (wide) {
-            memcpy(&first, p + e.e_shoff, sizeof first);
-        } else {
-            Elf32_Shdr n;
-            memcpy(&n, p + e.e_shoff, sizeof n);
-            first.sh_size = n.sh_size;
-            first.sh_link = n.sh_link;
-        }
-        if (count == 0)
-            count = first.sh_size;
-        if (img->names == SHN_XINDEX)
-            img->names = first.sh_link;
-    } else if (count != 0) {
-        return cursor_fail(0, err, "sections without section headers");
-    }
-    if (count > MAX_SECTIONS)
-        return cursor_fail((size_t)e.e_shoff, err, "%llu sections; at most %d are allowed", (unsigned long long)count,
-                           MAX_SECTIONS);
-    if (check_table(img, e.e_shoff, count, e.e_shentsize, sh_size, "section headers", err) < 0)
-        return -1;
-    if (e.e_phnum > MAX_SEGMENTS)
-        return cursor_fail((size_t)e.e_phoff, err, "more than %d segments", MAX_SEGMENTS);
-    if (check_table(img, e.e_phoff, e.e_phnum, e.e_phentsize, ph_size, "program headers", err) < 0)
-        return -1;
-    img->section_count = (size_t)count;
-    img->segment_count = e.e_phnum;
-    return 0;
-}
-
-static int image_open(struct image *img, const uint8_t *data, size_t len, struct err *err)
-{
-    size_t sections = 0;
-
-    *img = (struct image){.data = data, .len = len, .budget = 4 * len + (1 << 20)};
-    if (check_header(img, err) < 0)
-        return -1;
-    if (elf_version(EV_CURRENT) == EV_NONE)
-        return err_set(err, ERR_INTERNAL, "libelf is too old");
-    img->elf = elf_memory((char *)(uintptr_t)data, len); /* only read: the mapping is read-only */
-    if (!img->elf || elf_kind(img->elf) != ELF_K_ELF || !gelf_getehdr(img->elf, &img->head) ||
-        elf_getshdrnum(img->elf, &sections) < 0 || sections != img->section_count)
-        return cursor_fail(0, err, "not an ELF file that libelf can read");
-    img->sections = mem_alloc(img->section_count * sizeof *img->sections);
-    for (size_t i = 0; i < img->section_count; i++) {
-        Elf_Scn *scn = elf_getscn(img->elf, i);
-        if (!scn || !gelf_getshdr(scn, &img->sections[i]))
-            return cursor_fail((size_t)img->head.e_shoff, err, "section header %zu cannot be read", i);
-    }
-    img->segments = mem_alloc(img->segment_count * sizeof *img->segments);
-    for (size_t i = 0; i < img->segment_count; i++)
-        if (!gelf_getphdr(img->elf, (int)i, &img->segments[i]))
-            return cursor_fail((size_t)img->head.e_phoff, err, "program header %zu cannot be read", i);
-    return 0;
-}
-
-static const GElf_Phdr *segment_of(const struct image *img, uint32_t type)
-{
-    for (size_t i = 0; i < img->segment_count; i++)
-        if (img->segments[i].p_type == type)
-            return &img->segments[i];
-    return NULL;
-}
-
-static const GElf_Shdr *section_of(const struct image *img, uint32_t type)
-{
-    for (size_t i = 1; i < img->section_count; i++)
-        if (img->sections[i].sh_type == type)
-            return &img->sections[i];
-    return NULL;
-}
-
 /* --- symbols and relocations --- */
 void elf_symbols_free(struct elf_symbols *s)
 {
@@ -243,10 +40,10 @@ void elf_symbols_free(struct elf_symbols *s)
     *s = (struct elf_symbols){0};
 }
 
-static int read_symbols(struct image *img, const GElf_Shdr *table, struct elf_symbols *syms, struct err *err)
+static int read_symbols(struct elf_image *img, const GElf_Shdr *table, struct elf_symbols *syms, struct err *err)
 {
     size_t each = gelf_fsize(img->elf, ELF_T_SYM, 1, EV_CURRENT);
-    Elf_Data *d = chunk(img, table->sh_offset, table->sh_size, ELF_T_SYM, "the symbol table", err);
+    Elf_Data *d = elf_chunk(img, table->sh_offset, table->sh_size, ELF_T_SYM, "the symbol table", err);
     GElf_Sym sym;
 
     if (!d)
@@ -255,7 +52,7 @@ static int read_symbols(struct image *img, const GElf_Shdr *table, struct elf_sy
         size_t len;
         if (GELF_ST_BIND(sym.st_info) == STB_LOCAL)
             continue;
-        const char *name = section_string(img, table->sh_link, sym.st_name, &len);
+        const char *name = elf_section_string(img, table->sh_link, sym.st_name, &len);
         if (len == 0 || len > UINT32_MAX)
             continue;
         if (syms->len >= MAX_SYMBOLS)
@@ -276,7 +73,7 @@ static int read_symbols(struct image *img, const GElf_Shdr *table, struct elf_sy
     return 0;
 }
 
-static int read_relocations(struct image *img, struct tally *t, struct err *err)
+static int read_relocations(struct elf_image *img, struct tally *t, struct err *err)
 {
     for (size_t i = 1; i < img->section_count; i++) {
         const GElf_Shdr *s = &img->sections[i];
@@ -287,7 +84,7 @@ static int read_relocations(struct image *img, struct tally *t, struct err *err)
             continue;
         Elf_Type type = rela ? ELF_T_RELA : ELF_T_REL;
         size_t each = gelf_fsize(img->elf, type, 1, EV_CURRENT);
-        Elf_Data *d = chunk(img, s->sh_offset, s->sh_size, type, "a relocation section", err);
+        Elf_Data *d = elf_chunk(img, s->sh_offset, s->sh_size, type, "a relocation section", err);
         if (!d)
             return -1;
         for (size_t k = 0; k < d->d_size / each; k++) {
@@ -315,7 +112,7 @@ static void add_count(cJSON *obj, const char *key, uint64_t n)
         json_put_int(obj, key, (int64_t)n);
 }
 
-static void put_relocations(cJSON *obj, const struct image *img, const struct tally *t, bool only_tls)
+static void put_relocations(cJSON *obj, const struct elf_image *img, const struct tally *t, bool only_tls)
 {
     char text[ELF_NAME_SIZE];
 
@@ -331,7 +128,7 @@ static void put_relocations(cJSON *obj, const struct image *img, const struct ta
 /* --- what the loader sees --- */
 
 /* Where in the file the address is; *ret_left: bytes of its segment from there. */
-static int file_offset(const struct image *img, uint64_t address, size_t *ret, size_t *ret_left)
+static int file_offset(const struct elf_image *img, uint64_t address, size_t *ret, size_t *ret_left)
 {
     for (size_t i = 0; i < img->segment_count; i++) {
         const GElf_Phdr *p = &img->segments[i];
@@ -348,16 +145,16 @@ static int file_offset(const struct image *img, uint64_t address, size_t *ret, s
     return -1;
 }
 
-static int read_dynamic(struct image *img, struct dynamic *dyn, struct report *r, struct err *err)
+static int read_dynamic(struct elf_image *img, struct dynamic *dyn, struct report *r, struct err *err)
 {
-    const GElf_Phdr *p = segment_of(img, PT_DYNAMIC);
+    const GElf_Phdr *p = elf_segment_of(img, PT_DYNAMIC);
     size_t each = gelf_fsize(img->elf, ELF_T_DYN, 1, EV_CURRENT), strings_left = 0;
     uint64_t strings = 0, size = 0;
     GElf_Dyn d;
 
     if (!p || p->p_filesz == 0)
         return 0;
-    Elf_Data *data = chunk(img, p->p_offset, p->p_filesz, ELF_T_DYN, "the dynamic segment", err);
+    Elf_Data *data = elf_chunk(img, p->p_offset, p->p_filesz, ELF_T_DYN, "the dynamic segment", err);
     if (!data)
         return -1;
     dyn->present = true;
@@ -403,13 +200,13 @@ static int read_dynamic(struct image *img, struct dynamic *dyn, struct report *r
         if (d.d_tag != DT_NEEDED)
             continue;
         size_t len;
-        const char *name = string_at(img, dyn->strings, dyn->strings_size, d.d_un.d_val, &len);
+        const char *name = elf_string_at(img, dyn->strings, dyn->strings_size, d.d_un.d_val, &len);
         report_list_name(r, dyn->needed, name, len);
     }
     return 0;
 }
 
-static void put_dynamic_string(cJSON *root, const char *key, const struct image *img, const struct dynamic *dyn,
+static void put_dynamic_string(cJSON *root, const char *key, const struct elf_image *img, const struct dynamic *dyn,
                                size_t index)
 {
     size_t len;
@@ -418,7 +215,7 @@ static void put_dynamic_string(cJSON *root, const char *key, const struct image 
         cJSON_AddNullToObject(root, key);
         return;
     }
-    const char *s = string_at(img, dyn->strings, dyn->strings_size, index - 1, &len);
+    const char *s = elf_string_at(img, dyn->strings, dyn->strings_size, index - 1, &len);
     report_name(root, key, s, len);
 }
 
@@ -444,7 +241,7 @@ static bool glibc_version(const char *s, size_t len, unsigned ret[3])
     return i == len;
 }
 
-static int put_libc_floor(struct image *img, const struct dynamic *dyn, cJSON *root, struct err *err)
+static int put_libc_floor(struct elf_image *img, const struct dynamic *dyn, cJSON *root, struct err *err)
 {
     unsigned best[3] = {0}, v[3];
     char text[32] = "";
@@ -454,7 +251,7 @@ static int put_libc_floor(struct image *img, const struct dynamic *dyn, cJSON *r
     GElf_Vernaux aux;
 
     if (dyn->verneed && file_offset(img, dyn->verneed, &at, &left) == 0) {
-        d = chunk(img, at, left, ELF_T_VNEED, "the versions needed", err);
+        d = elf_chunk(img, at, left, ELF_T_VNEED, "the versions needed", err);
         if (!d)
             return -1;
     }
@@ -465,7 +262,7 @@ static int put_libc_floor(struct image *img, const struct dynamic *dyn, cJSON *r
         for (unsigned k = 0; k < need.vn_cnt; k++) {
             if (aux_pos > INT32_MAX || ++steps > MAX_VERSIONS || !gelf_getvernaux(d, (int)aux_pos, &aux))
                 break;
-            const char *name = string_at(img, dyn->strings, dyn->strings_size, aux.vna_name, &len);
+            const char *name = elf_string_at(img, dyn->strings, dyn->strings_size, aux.vna_name, &len);
             if (glibc_version(name, len, v) && memcmp(v, best, sizeof v) != 0 &&
                 (v[0] != best[0]   ? v[0] > best[0]
                  : v[1] != best[1] ? v[1] > best[1]
@@ -503,7 +300,7 @@ static char *build_id_in(Elf_Data *d)
     return NULL;
 }
 
-static void put_build_id(struct image *img, cJSON *root)
+static void put_build_id(struct elf_image *img, cJSON *root)
 {
     AUTO(char_p) char *id = NULL;
 
@@ -511,19 +308,19 @@ static void put_build_id(struct image *img, cJSON *root)
         const GElf_Phdr *p = &img->segments[i];
         if (p->p_type == PT_NOTE)
             id = build_id_in(
-                chunk(img, p->p_offset, p->p_filesz, p->p_align == 8 ? ELF_T_NHDR8 : ELF_T_NHDR, "notes", NULL));
+                elf_chunk(img, p->p_offset, p->p_filesz, p->p_align == 8 ? ELF_T_NHDR8 : ELF_T_NHDR, "notes", NULL));
     }
     for (size_t i = 1; i < img->section_count && !id; i++) {
         const GElf_Shdr *s = &img->sections[i];
         if (s->sh_type == SHT_NOTE)
-            id = build_id_in(
-                chunk(img, s->sh_offset, s->sh_size, s->sh_addralign == 8 ? ELF_T_NHDR8 : ELF_T_NHDR, "notes", NULL));
+            id = build_id_in(elf_chunk(img, s->sh_offset, s->sh_size, s->sh_addralign == 8 ? ELF_T_NHDR8 : ELF_T_NHDR,
+                                       "notes", NULL));
     }
     json_put_str(root, "build_id", id);
 }
 
 /* --- the report --- */
-static const char *type_name(const struct image *img)
+static const char *type_name(const struct elf_image *img)
 {
     switch (img->head.e_type) {
     case ET_EXEC:
@@ -539,7 +336,7 @@ static const char *type_name(const struct image *img)
     }
 }
 
-static void put_sections(const struct image *img, struct report *r)
+static void put_sections(const struct elf_image *img, struct report *r)
 {
     cJSON *list = cJSON_AddArrayToObject(r->root, "sections");
     uint64_t text = 0, data = 0, bss = 0;
@@ -549,7 +346,7 @@ static void put_sections(const struct image *img, struct report *r)
         const GElf_Shdr *s = &img->sections[i];
         char type[ELF_NAME_SIZE];
         size_t len;
-        const char *name = section_string(img, img->names, s->sh_name, &len);
+        const char *name = elf_section_string(img, img->names, s->sh_name, &len);
         if (s->sh_flags & SHF_ALLOC) {
             /* The Berkeley format of `size`: what is not writable is text. */
             if (s->sh_flags & SHF_EXECINSTR || !(s->sh_flags & SHF_WRITE))
@@ -559,7 +356,7 @@ static void put_sections(const struct image *img, struct report *r)
             else
                 bss += s->sh_size;
         }
-        debug |= section_is(img, s, ".debug_info") || section_is(img, s, ".zdebug_info");
+        debug |= elf_section_is(img, s, ".debug_info") || elf_section_is(img, s, ".zdebug_info");
         if (!report_room(r, list, report_bytes(len)))
             continue;
         cJSON *item = cJSON_CreateObject();
@@ -572,12 +369,12 @@ static void put_sections(const struct image *img, struct report *r)
     json_put_int(r->root, "data_size", (int64_t)data);
     json_put_int(r->root, "bss_size", (int64_t)bss);
     cJSON_AddBoolToObject(r->root, "debug_info", debug);
-    cJSON_AddBoolToObject(r->root, "stripped", !section_of(img, SHT_SYMTAB));
+    cJSON_AddBoolToObject(r->root, "stripped", !elf_section_of(img, SHT_SYMTAB));
 }
 
-static int put_symbols(struct image *img, struct report *r, struct err *err)
+static int put_symbols(struct elf_image *img, struct report *r, struct err *err)
 {
-    const GElf_Shdr *table = section_of(img, img->head.e_type == ET_REL ? SHT_SYMTAB : SHT_DYNSYM);
+    const GElf_Shdr *table = elf_section_of(img, img->head.e_type == ET_REL ? SHT_SYMTAB : SHT_DYNSYM);
     cJSON *exports = cJSON_AddArrayToObject(r->root, "exports");
     cJSON *undefined = cJSON_AddArrayToObject(r->root, "undefined");
     struct elf_symbols syms = {0};
@@ -591,9 +388,9 @@ static int put_symbols(struct image *img, struct report *r, struct err *err)
 }
 
 /* *ret: is there any? */
-static void put_tls(const struct image *img, cJSON *root, bool *ret)
+static void put_tls(const struct elf_image *img, cJSON *root, bool *ret)
 {
-    const GElf_Phdr *p = segment_of(img, PT_TLS);
+    const GElf_Phdr *p = elf_segment_of(img, PT_TLS);
     uint64_t size = p ? p->p_memsz : 0, align = p ? p->p_align : 0;
     bool any = p;
 
@@ -615,7 +412,7 @@ static void put_tls(const struct image *img, cJSON *root, bool *ret)
     json_put_int(tls, "align", (int64_t)align);
 }
 
-static int put_relocations_and_tls(struct image *img, const struct dynamic *dyn, bool executable, struct report *r,
+static int put_relocations_and_tls(struct elf_image *img, const struct dynamic *dyn, bool executable, struct report *r,
                                    struct err *err)
 {
     struct tally tally = {0};
@@ -642,21 +439,21 @@ static int put_relocations_and_tls(struct image *img, const struct dynamic *dyn,
     return 0;
 }
 
-static bool executable_stack(const struct image *img)
+static bool executable_stack(const struct elf_image *img)
 {
-    const GElf_Phdr *p = segment_of(img, PT_GNU_STACK);
+    const GElf_Phdr *p = elf_segment_of(img, PT_GNU_STACK);
 
     if (p)
         return p->p_flags & PF_X;
     for (size_t i = 1; i < img->section_count && img->head.e_type == ET_REL; i++)
-        if (section_is(img, &img->sections[i], ".note.GNU-stack"))
+        if (elf_section_is(img, &img->sections[i], ".note.GNU-stack"))
             return img->sections[i].sh_flags & SHF_EXECINSTR;
     return false;
 }
 
-static int put_all(struct image *img, struct report *r, struct err *err)
+static int put_all(struct elf_image *img, struct report *r, struct err *err)
 {
-    const GElf_Phdr *interp = segment_of(img, PT_INTERP);
+    const GElf_Phdr *interp = elf_segment_of(img, PT_INTERP);
     struct dynamic dyn = {0};
     char machine[ELF_NAME_SIZE], entry[24];
     cJSON *root = r->root;
@@ -681,7 +478,7 @@ static int put_all(struct image *img, struct report *r, struct err *err)
     if (interp) {
         if (interp->p_offset > img->len || interp->p_filesz > img->len - interp->p_offset)
             return cursor_fail(img->len, err, "the interpreter's name goes beyond the end of the file");
-        const char *s = string_at(img, (size_t)interp->p_offset, (size_t)interp->p_filesz, 0, &len);
+        const char *s = elf_string_at(img, (size_t)interp->p_offset, (size_t)interp->p_filesz, 0, &len);
         report_name(root, "interp", s, len);
     } else {
         cJSON_AddNullToObject(root, "interp");
@@ -696,7 +493,7 @@ static int put_all(struct image *img, struct report *r, struct err *err)
     cJSON_AddBoolToObject(root, "executable_stack", executable_stack(img));
     bool now = dyn.flags & DF_BIND_NOW || dyn.flags_1 & DF_1_NOW;
     /* Without a dynamic segment there is nothing that could be bound later. */
-    json_put_str(root, "relro", !segment_of(img, PT_GNU_RELRO) ? "none" : now || !dyn.present ? "full" : "partial");
+    json_put_str(root, "relro", !elf_segment_of(img, PT_GNU_RELRO) ? "none" : now || !dyn.present ? "full" : "partial");
     return 0;
 }
 
@@ -707,12 +504,12 @@ bool elf_matches(const uint8_t *data, size_t len)
 
 int elf_inspect(const uint8_t *data, size_t len, struct report *r, struct err *err)
 {
-    struct image img;
-    int result = image_open(&img, data, len, err);
+    struct elf_image img;
+    int result = elf_image_open(&img, data, len, err);
 
     if (result == 0)
         result = put_all(&img, r, err);
-    image_clear(&img);
+    elf_image_clear(&img);
     return result;
 }
 
@@ -720,13 +517,13 @@ int elf_object_read(const uint8_t *data, size_t len, struct elf_symbols *syms, c
                     struct err *err)
 {
     struct tally tally = {0};
-    struct image img;
+    struct elf_image img;
     char text[ELF_NAME_SIZE];
-    int result = image_open(&img, data, len, err);
+    int result = elf_image_open(&img, data, len, err);
 
     if (result == 0) {
         const char *machine = elf_machine_name(img.head.e_machine, text);
-        const GElf_Shdr *table = section_of(&img, SHT_SYMTAB);
+        const GElf_Shdr *table = elf_section_of(&img, SHT_SYMTAB);
         cJSON *known;
         int n = 0;
         cJSON_ArrayForEach(known, machines)
@@ -744,6 +541,6 @@ int elf_object_read(const uint8_t *data, size_t len, struct elf_symbols *syms, c
         if (result == 0)
             put_relocations(tls, &img, &tally, true);
     }
-    image_clear(&img);
+    elf_image_clear(&img);
     return result;
 }

@@ -1,10 +1,10 @@
 /*
  * elf.h - an ELF file's structure as JSON, and an object's symbols for ar.h.
  *
- * The bytes are hostile: header and bounds are checked here before libelf (its
- * one include is elf.c) sees them, every table is held against the file's end,
- * and what is read in all is bounded, so that overlapping sections cannot
- * multiply the work. Little-endian files of 32 and 64 bits; failures are
+ * The bytes are hostile: header and bounds are checked (elf_image.h) before
+ * libelf sees them, every table is held against the file's end, and what is
+ * read in all is bounded, so that overlapping sections cannot multiply the
+ * work. Little-endian files of 32 and 64 bits; failures are
  * ERR_CONTRACT and name an offset. What a loader would use is taken from the
  * program headers, not from section headers, which may lie or be missing.
  */
