@@ -29,7 +29,7 @@ struct archive {
     const char *names; /* the GNU table of long names, or NULL */
     size_t names_len;
     struct elf_symbols symbols;
-    cJSON *members, *tls, *machines;
+    cJSON *members, *tls, *tls_model, *machines;
     int64_t count, elf, wasm, bitcode, rmeta, other;
 };
 
@@ -148,7 +148,7 @@ static int add_member(struct archive *a, const struct member *m, struct err *err
         a->rmeta++;
     } else if (elf_matches(m->data, m->len)) {
         a->elf++;
-        if (elf_object_read(m->data, m->len, &a->symbols, a->tls, a->machines, err) < 0) {
+        if (elf_object_read(m->data, m->len, &a->symbols, a->tls, a->tls_model, a->machines, err) < 0) {
             AUTO(char_p) char *name = json_utf8(m->name, m->name_len < 60 ? m->name_len : 60);
             return err_wrap(err, "byte %zu: member %s", (size_t)(m->data - a->file.base), name);
         }
@@ -222,6 +222,7 @@ int ar_inspect(const uint8_t *data, size_t len, struct report *r, struct err *er
 
     a.members = cJSON_AddArrayToObject(r->root, "members");
     a.tls = cJSON_AddObjectToObject(r->root, "tls");
+    a.tls_model = cJSON_AddArrayToObject(r->root, "tls_model");
     a.machines = cJSON_AddArrayToObject(r->root, "machines");
     int result = read_all(&a, err);
     if (result == 0) {

@@ -13,5 +13,5 @@ bool ar_matches(const uint8_t *data, size_t len);
  *   kinds {elf, wasm, bitcode, rmeta, other: how many}, machines [..] of the ELF members,
  *   defined, undefined (less defined), duplicates: global symbols of the ELF members, sorted, each once; duplicates are
  *   those with more than one strong definition, which cannot be linked together,
- *   tls {relocation: count}: of the ELF members' thread-local accesses. */
+ *   tls {relocation: count}: of the ELF members' thread-local accesses; tls_model: the models that these stand for. */
 int ar_inspect(const uint8_t *data, size_t len, struct report *r, struct err *err);

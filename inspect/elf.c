@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "inspect/cursor.h"
+#include "inspect/elf_fs.h"
 #include "inspect/elf_image.h"
 #include "inspect/elf_names.h"
 
@@ -387,6 +388,27 @@ static int put_symbols(struct elf_image *img, struct report *r, struct err *err)
     return result;
 }
 
+/* Symbols of thread-local storage in both tables, undefined and local ones too. */
+static int put_tls_symbols(struct elf_image *img, cJSON *root, struct err *err)
+{
+    static const uint32_t tables[] = {SHT_SYMTAB, SHT_DYNSYM};
+    size_t each = gelf_fsize(img->elf, ELF_T_SYM, 1, EV_CURRENT);
+    int64_t count = 0;
+    GElf_Sym sym;
+
+    for (size_t t = 0; t < COUNT(tables); t++) {
+        const GElf_Shdr *table = elf_section_of(img, tables[t]);
+        Elf_Data *d =
+            table ? elf_chunk(img, table->sh_offset, table->sh_size, ELF_T_SYM, "the symbol table", err) : NULL;
+        if (table && !d)
+            return -1;
+        for (size_t i = 1; d && i < d->d_size / each && gelf_getsym(d, (int)i, &sym); i++)
+            count += GELF_ST_TYPE(sym.st_info) == STT_TLS;
+    }
+    json_put_int(root, "tls_symbols", count);
+    return 0;
+}
+
 /* *ret: is there any? */
 static void put_tls(const struct elf_image *img, cJSON *root, bool *ret)
 {
@@ -412,30 +434,45 @@ static void put_tls(const struct elf_image *img, cJSON *root, bool *ret)
     json_put_int(tls, "align", (int64_t)align);
 }
 
+static void mark_models(const struct elf_image *img, const struct tally *t, bool models[ELF_TLS_MODELS])
+{
+    for (unsigned i = 0; i < RELOC_TYPES; i++)
+        if (t->by_type[i])
+            models[elf_reloc_tls(img->head.e_machine, i)] = true;
+}
+
+/* Those that the list does not have yet. */
+static void put_models(cJSON *list, const bool models[ELF_TLS_MODELS])
+{
+    const cJSON *v;
+
+    for (int i = ELF_TLS_NONE + 1; i < ELF_TLS_MODELS; i++) {
+        const char *name = elf_tls_name((enum elf_tls)i);
+        bool there = !models[i];
+        cJSON_ArrayForEach(v, list) there |= strcmp(v->valuestring, name) == 0;
+        if (!there)
+            cJSON_AddItemToArray(list, cJSON_CreateString(name));
+    }
+}
+
 static int put_relocations_and_tls(struct elf_image *img, const struct dynamic *dyn, bool executable, struct report *r,
                                    struct err *err)
 {
     struct tally tally = {0};
     bool models[ELF_TLS_MODELS] = {false}, any = false, has_tls;
 
-    if (read_relocations(img, &tally, err) < 0)
+    if (read_relocations(img, &tally, err) < 0 || put_tls_symbols(img, r->root, err) < 0)
         return -1;
     put_relocations(cJSON_AddObjectToObject(r->root, "relocations"), img, &tally, false);
     put_tls(img, r->root, &has_tls);
-    for (unsigned i = 0; i < RELOC_TYPES; i++)
-        if (tally.by_type[i])
-            models[elf_reloc_tls(img->head.e_machine, i)] = true;
+    mark_models(img, &tally, models);
     if (dyn->flags & DF_STATIC_TLS)
         models[ELF_TLS_INITIAL_EXEC] = true;
-    models[ELF_TLS_NONE] = false;
-    for (int i = 0; i < ELF_TLS_MODELS; i++)
+    for (int i = ELF_TLS_NONE + 1; i < ELF_TLS_MODELS; i++)
         any |= models[i];
     if (has_tls && !any && executable)
         models[ELF_TLS_LOCAL_EXEC] = true;
-    cJSON *list = cJSON_AddArrayToObject(r->root, "tls_model");
-    for (int i = 0; i < ELF_TLS_MODELS; i++)
-        if (models[i])
-            cJSON_AddItemToArray(list, cJSON_CreateString(elf_tls_name((enum elf_tls)i)));
+    put_models(cJSON_AddArrayToObject(r->root, "tls_model"), models);
     return 0;
 }
 
@@ -488,7 +525,7 @@ static int put_all(struct elf_image *img, struct report *r, struct err *err)
     put_build_id(img, root);
     put_sections(img, r);
     if (put_symbols(img, r, err) < 0 || put_relocations_and_tls(img, &dyn, executable, r, err) < 0 ||
-        put_libc_floor(img, &dyn, root, err) < 0)
+        put_libc_floor(img, &dyn, root, err) < 0 || elf_fs_put(img, r, err) < 0)
         return -1;
     cJSON_AddBoolToObject(root, "executable_stack", executable_stack(img));
     bool now = dyn.flags & DF_BIND_NOW || dyn.flags_1 & DF_1_NOW;
@@ -513,10 +550,11 @@ int elf_inspect(const uint8_t *data, size_t len, struct report *r, struct err *e
     return result;
 }
 
-int elf_object_read(const uint8_t *data, size_t len, struct elf_symbols *syms, cJSON *tls, cJSON *machines,
-                    struct err *err)
+int elf_object_read(const uint8_t *data, size_t len, struct elf_symbols *syms, cJSON *tls, cJSON *tls_model,
+                    cJSON *machines, struct err *err)
 {
     struct tally tally = {0};
+    bool models[ELF_TLS_MODELS] = {false};
     struct elf_image img;
     char text[ELF_NAME_SIZE];
     int result = elf_image_open(&img, data, len, err);
@@ -538,8 +576,11 @@ int elf_object_read(const uint8_t *data, size_t len, struct elf_symbols *syms, c
             result = read_symbols(&img, table, syms, err);
         if (result == 0)
             result = read_relocations(&img, &tally, err);
-        if (result == 0)
+        if (result == 0) {
             put_relocations(tls, &img, &tally, true);
+            mark_models(&img, &tally, models);
+            put_models(tls_model, models);
+        }
     }
     elf_image_clear(&img);
     return result;

@@ -19,7 +19,7 @@ bool elf_matches(const uint8_t *data, size_t len);
  *   runpath|null (DT_RPATH where there is no DT_RUNPATH), build_id|null,
  *   sections [{name, size, type}], text_size, data_size, bss_size (as `size` counts them),
  *   tls {size, align}|null, tls_model [..] seen by relocations and flags; an executable with TLS and neither is
- *   "local-exec",
+ *   "local-exec", tls_symbols (a count), fs (elf_fs.h),
  *   exports and undefined: global symbols of the dynamic symbol table, of an object (rel) those of its symbol table,
  *   relocations {type: count} of all relocation sections, libc_floor "GLIBC_x.y"|null, stripped (no symbol table),
  *   debug_info, executable_stack (asked for by PT_GNU_STACK, in an object by .note.GNU-stack),
@@ -42,7 +42,7 @@ struct elf_symbols {
 
 void elf_symbols_free(struct elf_symbols *s);
 
-/* Append an object's global symbols to *syms, add its TLS relocations to the counts in tls, and its machine to the list
- * machines, if it is new there. */
-int elf_object_read(const uint8_t *data, size_t len, struct elf_symbols *syms, cJSON *tls, cJSON *machines,
-                    struct err *err);
+/* Append an object's global symbols to *syms, add its TLS relocations to the counts in tls, and to the lists tls_model and
+ * machines what is new there. */
+int elf_object_read(const uint8_t *data, size_t len, struct elf_symbols *syms, cJSON *tls, cJSON *tls_model,
+                    cJSON *machines, struct err *err);

@@ -17,6 +17,7 @@ static void test_gnu(void **state)
     assert_json(r, "undefined", "[\"_GLOBAL_OFFSET_TABLE_\",\"far_tls\"]");
     assert_json(r, "duplicates", "[\"common_name\"]"); /* weak_one may be there twice */
     assert_json(r, "tls", "{\"R_X86_64_GOTTPOFF\":1,\"R_X86_64_TPOFF32\":1}");
+    assert_json(r, "tls_model", "[\"local-exec\",\"initial-exec\"]");
     assert_json(longer, "members", "[{\"name\":\"a-member-with-a-long-name.o\",\"size\":1296}]");
 }
 

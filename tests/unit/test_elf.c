@@ -89,6 +89,41 @@ static void test_objects(void **state)
     assert_json(small, "exports", "[\"common_name\",\"weak_one\",\"elsewhere\"]");
 }
 
+static void far_text(Elf64_Ehdr *h, char *file)
+{
+    Elf64_Shdr *s = (Elf64_Shdr *)(void *)(file + h->e_shoff);
+
+    for (int i = 0; i < h->e_shnum; i++)
+        if (s[i].sh_flags & SHF_EXECINSTR)
+            s[i].sh_offset = INT64_MAX;
+}
+
+/* What goes through %fs, and what cannot be looked at. */
+static void test_fs(void **state)
+{
+    AUTO(json) cJSON *program = inspect_file(elf_inspect, "elf/static");
+    AUTO(json) cJSON *object = inspect_file(elf_inspect, "elf/tls.o");
+    AUTO(json) cJSON *library = inspect_file(elf_inspect, "elf/lib.so");
+    AUTO(json) cJSON *other = inspect_file(elf_inspect, "elf/i386.o");
+    AUTO(json) cJSON *data = inspect_file(elf_inspect, "elf/embedded.o");
+    AUTO(buf) struct buf b = {0};
+    struct err err = ERR_INIT;
+
+    (void)state;
+    assert_json(program, "fs", "{\"instructions\":1,\"functions\":[\"_start\"],\"whole\":true}");
+    assert_json(program, "tls_symbols", "1");
+    assert_json(object, "fs", "{\"instructions\":2,\"functions\":[\"common_name\"],\"whole\":true}");
+    assert_json(object, "tls_symbols", "2");
+    assert_json(library, "fs", "{\"instructions\":0,\"functions\":[],\"whole\":true}");
+    assert_json(other, "fs", "null");
+    assert_json(data, "fs", "{\"instructions\":1,\"functions\":[\"reached\"],\"whole\":true}");
+
+    inspect_load("elf/static", &b);
+    far_text((Elf64_Ehdr *)(void *)b.p, b.p);
+    AUTO(json) cJSON *lying = inspect_bytes(elf_inspect, b.p, b.len, &err);
+    assert_json(lying, "fs", "{\"instructions\":0,\"functions\":[],\"whole\":false}");
+}
+
 /* Changes a 64-bit header's field and says what the inspector answers; NULL if it is content. */
 static char *with_header(void (*change)(Elf64_Ehdr *head))
 {
@@ -213,10 +248,15 @@ static void test_mutations(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_static),        cmocka_unit_test(test_dynamic),
-        cmocka_unit_test(test_library),       cmocka_unit_test(test_objects),
-        cmocka_unit_test(test_lying_headers), cmocka_unit_test(test_overlapping_sections),
-        cmocka_unit_test(test_names),         cmocka_unit_test(test_mutations),
+        cmocka_unit_test(test_static),
+        cmocka_unit_test(test_dynamic),
+        cmocka_unit_test(test_library),
+        cmocka_unit_test(test_objects),
+        cmocka_unit_test(test_fs),
+        cmocka_unit_test(test_lying_headers),
+        cmocka_unit_test(test_overlapping_sections),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_mutations),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
