@@ -18,6 +18,11 @@ int engine_open(const char *socket_path, struct engine **ret, struct err *err)
     return 0;
 }
 
+int engine_another(const struct engine *e, struct engine **ret, struct err *err)
+{
+    return engine_open(e->socket_path, ret, err);
+}
+
 void engine_free(struct engine *e)
 {
     if (!e)

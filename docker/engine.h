@@ -28,6 +28,8 @@ struct engine_stream;
 
 /* Does not connect yet. socket_path like "/var/run/docker.sock". The caller owns *ret. */
 int engine_open(const char *socket_path, struct engine **ret, struct err *err);
+/* One more to the same Engine, for another thread. */
+int engine_another(const struct engine *e, struct engine **ret, struct err *err);
 void engine_free(struct engine *e);
 
 struct engine_info {
