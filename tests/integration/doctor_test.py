@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """bloomeryd doctor against the real Engine of this machine: what it says is held against the machine itself."""
 
+# alone: it holds what the doctor says against the whole machine, whose state must not change meanwhile
+
 import json
 import os
 import subprocess

@@ -6,6 +6,8 @@ anew beside running jobs, unneeded ones go; toolchains from archives, and from a
 needs other pins works on a copy of the tree's data.
 """
 
+# alone: it makes shared images anew, and removes some
+
 import json
 import os
 import re
