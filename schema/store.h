@@ -167,6 +167,7 @@ int store_set_state(struct store *s, const char *id, int attempt, enum job_state
 struct job_facts {
     const char *crate_name, *crate_version, *lock;
     const struct job_toolchain *toolchain;
+    const cJSON *packages; /* that its lock pins: workers/packages.h says what is in it */
 };
 int store_set_facts(struct store *s, const char *id, int attempt, const struct job_facts *facts, struct err *err);
 /* A text that the job has already is not added again; at most 200 are kept, the last one says that there were more. */
@@ -206,6 +207,9 @@ int store_forget_keys(struct store *s, int64_t before, struct err *err); /* old 
 
 /* STORE_NONE: no such job. The caller owns *ret. */
 int store_get(struct store_reader *r, const char *id, struct job **ret, struct err *err);
+
+/* The packages that a job's lock pins, as store_set_facts got them. STORE_NONE: they are not known. The caller owns *ret. */
+int store_packages(struct store_reader *r, const char *id, cJSON **ret, struct err *err);
 
 struct job_filter {
     int state; /* -1: any */

@@ -194,6 +194,18 @@ int store_get(struct store_reader *r, const char *id, struct job **ret, struct e
     return found;
 }
 
+int store_packages(struct store_reader *r, const char *id, cJSON **ret, struct err *err)
+{
+    AUTO(query) struct store_query q = {0};
+
+    if (start(&q, r->db, "SELECT list FROM packages WHERE job_id = ?1", id, err) < 0)
+        return -1;
+    int step = store_db_step(&q, err);
+    if (step != 0)
+        return step < 0 ? -1 : STORE_NONE;
+    return store_db_get_json(&q, 0, ret, err);
+}
+
 /* --- lists --- */
 
 /* One statement for each shape of filter. With labels, the first one's index gives the order, newest first. */

@@ -55,6 +55,18 @@ int store_set_state(struct store *s, const char *id, int attempt, enum job_state
     return store_writer_submit(s, &r, err);
 }
 
+static int put_packages(struct store_db *db, const char *id, const cJSON *packages, struct err *err)
+{
+    AUTO(query) struct store_query q = {0};
+
+    /* A second attempt may have resolved otherwise. */
+    if (store_db_prepare(&q, db, "INSERT OR REPLACE INTO packages (job_id, list) VALUES (?1, ?2)", err) < 0)
+        return -1;
+    store_db_text(&q, id);
+    store_db_json(&q, packages);
+    return store_db_run(&q, err);
+}
+
 static int facts_work(struct store_db *db, struct store_request *r, struct err *err)
 {
     static const struct job_toolchain unknown;
@@ -72,7 +84,8 @@ static int facts_work(struct store_db *db, struct store_request *r, struct err *
     const char *const texts[] = {f->crate_name, f->crate_version, f->lock, t->name, t->rustc, t->image, t->origin};
     for (size_t i = 0; i < COUNT(texts); i++)
         store_db_text(&q, texts[i]);
-    return change(&q, err);
+    int changed = change(&q, err);
+    return changed == 0 && f->packages ? put_packages(db, r->run.id, f->packages, err) : changed;
 }
 
 int store_set_facts(struct store *s, const char *id, int attempt, const struct job_facts *facts, struct err *err)

@@ -50,6 +50,7 @@ struct attempt {
     char *lock_file;                 /* beneath the work file system; NULL: none */
     char lock_hash[SHA256_HEX_SIZE]; /* of the uploaded one */
     const char *lock;                /* uploaded | resolved | none */
+    cJSON *packages;                 /* that the build is made of (packages.h); NULL: not known */
     int64_t bytes_written;
     struct job result; /* phases, warnings, artifacts, error: what the store gets at the end */
 };

@@ -8,6 +8,7 @@
 #include "workers/finish.h"
 #include "workers/link.h"
 #include "workers/old.h"
+#include "workers/packages.h"
 #include "workers/paths.h"
 #include "workers/settings.h"
 #include "workers/step.h"
@@ -19,7 +20,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MAX_PREPARE = 16 << 20, MAX_METADATA = 64 << 20, PREPARE_SECONDS = 120 };
+enum { MAX_PREPARE = 16 << 20, MAX_METADATA = 64 << 20, MAX_PACKAGES = 16 << 20, PREPARE_SECONDS = 120 };
 
 /* --- what every step needs --- */
 
@@ -373,7 +374,6 @@ static int fetch(struct attempt *a, struct err *err)
                                .workdir = "/work/src",
                                .tmpfs_bytes = 64 << 20};
     struct step step = {.name = "fetch", .command = command, .uid = a->build_uid, .seconds = a->limits.fetch_seconds};
-    char after[SHA256_HEX_SIZE];
     struct step_result res;
 
     if (!a->plan.needs_fetch && !old)
@@ -416,22 +416,88 @@ static int fetch(struct attempt *a, struct err *err)
         /* As the modern cargo wrote it: the old one leaves out what it does not need. */
         mem_free(a->lock_file);
         a->lock_file = mem_strdup("cargo/resolved/Cargo.lock");
-        if (strcmp(a->lock, "none") == 0 && !a->plan.needs_fetch)
-            return 0;
-    }
-
-    if (hash_lock(a, after, err) < 0)
-        return -1;
-    if (a->lock_hash[0] && strcmp(after, a->lock_hash) != 0)
-        warn(a, "the uploaded Cargo.lock did not fit the manifests and was brought up to date; the one used is an "
-                "artifact");
-    if (strcmp(after, a->lock_hash) != 0) {
-        a->lock = "resolved";
-        struct job_facts known = {.lock = a->lock};
-        if (tell(a, &known, err) < 0)
-            return -1;
     }
     return 0;
+}
+
+/* The three lines that steps/packages.sh prints, as one list; NULL where cargo told nothing. */
+static cJSON *read_packages(const struct attempt *a, const struct buf *out)
+{
+    const char *text = out->p ? out->p : "";
+    AUTO(json) cJSON *target = NULL;
+    AUTO(json) cJSON *host = NULL;
+    AUTO(json) cJSON *lock = NULL;
+    struct err ignored = ERR_INIT;
+
+    if (read_line(&text, "what cargo resolved", &target, &ignored) < 0 ||
+        read_line(&text, "what cargo resolved for the host", &host, &ignored) < 0 ||
+        read_line(&text, "the lock", &lock, &ignored) < 0)
+        return NULL;
+    const struct packages_told told = {.target = cJSON_IsObject(target) ? target : NULL,
+                                       .host = cJSON_IsObject(host) ? host : NULL,
+                                       .lock = cJSON_IsObject(lock) ? lock : NULL};
+    return packages_list(&told, a->plan.manifest);
+}
+
+/* Did cargo have to bring the lock up to date, or to make it? */
+static int settle_lock(struct attempt *a, struct err *err)
+{
+    char now[SHA256_HEX_SIZE];
+
+    if (strcmp(a->lock, "none") == 0)
+        return 0;
+    if (hash_lock(a, now, err) < 0)
+        return -1;
+    if (strcmp(now, a->lock_hash) == 0)
+        return 0;
+    if (a->lock_hash[0])
+        warn(a, "the uploaded Cargo.lock did not fit the manifests and was brought up to date; the one used is an "
+                "artifact");
+    a->lock = "resolved";
+    return 0;
+}
+
+/* Which packages the build is made of: known before any code of the project runs, which could tell anything. A job whose
+ * packages cannot be listed goes on: whatever is wrong with it, the build says it better. */
+static int list_packages(struct attempt *a, struct err *err)
+{
+    const cJSON *targets = json_arr(a->profile->json, "targets"), *v;
+    AUTO(strs) struct strs command = {0};
+    AUTO(buf) struct buf out = {0};
+    struct step_result res;
+    int64_t from = joblog_size(a->log);
+
+    strs_printf(&command, "/bin/sh");
+    strs_printf(&command, "/bloomery/steps/packages.sh");
+    strs_printf(&command, "/work/%s", a->lock_file);
+    strs_printf(&command, "%d", MAX_PACKAGES);
+    strs_printf(&command, "--manifest-path=%s", a->plan.manifest);
+    for (char *const *c = a->plan.cargo; *c; c++)
+        if (strncmp(*c, "--features=", 11) == 0 || strcmp(*c, "--no-default-features") == 0)
+            strs_printf(&command, "%s", *c);
+    /* An old cargo's lock is not for this one to write. */
+    if (json_bool(a->job->options, "locked", false) || old_pin(a->image.pinned))
+        strs_printf(&command, "--locked");
+    strs_printf(&command, "--filter-platform=%s", a->profile->target);
+    cJSON_ArrayForEach(v, targets) strs_printf(&command, "--filter-platform=%s", v->valuestring);
+    const struct step step = {.name = "packages",
+                              .command = (const char *const *)command.p,
+                              .env = (const char *const *)a->plan.env,
+                              .uid = a->build_uid,
+                              .seconds = PREPARE_SECONDS,
+                              .out = &out,
+                              .out_max = 3 * (size_t)MAX_PACKAGES + 64};
+    if (step_exec(a, &step, &res, err) < 0)
+        return -1;
+    if (res.end != STEP_EXITED)
+        return blame_step(a, &step, &res, from, ERR_DEPENDENCY, err);
+    a->packages = res.exit_code == 0 ? read_packages(a, &out) : NULL;
+    if (!json_bool(a->packages, "resolved", false))
+        joblog_say(a->log, "which packages this build is made of is not known: cargo could not resolve them");
+    if (settle_lock(a, err) < 0)
+        return -1;
+    const struct job_facts known = {.lock = a->lock, .packages = a->packages};
+    return tell(a, &known, err);
 }
 
 /* --- 3. the build: project code runs, without network --- */
@@ -500,6 +566,8 @@ int job_run(struct attempt *a, int *ret_hold, struct err *err)
         r = prepare(a, err);
     if (r == 0)
         r = fetch(a, err);
+    if (r == 0)
+        r = list_packages(a, err);
     phase_end(a, &phase);
 
     if (r == 0)
@@ -553,4 +621,5 @@ void job_clear(struct attempt *a)
         kit_clear(&a->kit);
     joblog_free(a->log);
     mem_free(a->lock_file);
+    cJSON_Delete(a->packages);
 }
