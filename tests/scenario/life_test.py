@@ -54,6 +54,7 @@ ARTIFACT = {"file": "/work/target/wasm32-wasip1/release/empty-main.wasm", "mode"
 COMPILES = {"stderr": "   Compiling empty-main v0.1.0 (/work/src)\n    Finished `release` profile in 0.10s\n"}
 RULES = [
     {"kind": "exec", "command": "prepare.sh", "do": [{"stdout": "null\n" + json.dumps(METADATA) + "\nnull\n"}]},
+    {"kind": "exec", "command": "packages.sh", "do": [{"stdout": json.dumps(METADATA) + "\nnull\nnull\n"}]},
     {"kind": "exec", "command": "cargo build", "do": [COMPILES, ARTIFACT]},
     {"kind": "container", "command": "trial.mjs", "do": [{"stdout": "loaded and started.\n"}]},
 ]
@@ -202,11 +203,12 @@ for endpoint in ENDPOINTS:
         case(f"{endpoint}-{do}", [fault(endpoint, do, **({"status": 500} if do == "status" else {}))],
              early=endpoint in ("list", "info", "version"))
 # ... in the middle of the job: the second exec is cargo, the second container the trial.
-case("cargo-exec-500", [fault("exec", "status", status=500, nth=2)])
-case("cargo-stream-hangup", [fault("exec-start", "hangup", nth=2)])
-case("cargo-stream-cut", [fault("exec-start", "cut", bytes=30, nth=2)], attempts=(2, 2))
-case("cargo-stream-cut-within-a-header", [fault("exec-start", "cut", bytes=5, nth=2)], attempts=(2, 2))
+case("cargo-exec-500", [fault("exec", "status", status=500, nth=3)])
+case("cargo-stream-hangup", [fault("exec-start", "hangup", nth=3)])
+case("cargo-stream-cut", [fault("exec-start", "cut", bytes=30, nth=3)], attempts=(2, 2))
+case("cargo-stream-cut-within-a-header", [fault("exec-start", "cut", bytes=5, nth=3)], attempts=(2, 2))
 case("prepare-stream-cut", [fault("exec-start", "cut", bytes=300, nth=1)], attempts=(2, 2))
+case("packages-stream-cut", [fault("exec-start", "cut", bytes=300, nth=2)], attempts=(2, 2))
 case("trial-create-500", [fault("create", "status", status=500, nth=2)])
 case("trial-start-hangup", [fault("start", "hangup", nth=2)])
 # For ever: given up after max_attempts.
@@ -263,6 +265,9 @@ def cancel(fake, d, id):
     equal(d.request("DELETE", f"/v1/jobs/{id}").status, 202, "cancel")
 
 
+# What the packages are is good to know; a job does without.
+case("packages-fail", rules=[{"kind": "exec", "command": "packages.sh", "times": 1, "do": [{"stderr": "error: no\n"}, {"exit": 1}]}],
+     attempts=(1, 1))
 case("canceled", rules=[BUSY], during=when_building(cancel), state="canceled", kind="canceled", attempts=(1, 1))
 case("timed-out", rules=[BUSY], state="failed", kind="timed_out", attempts=(1, 1), job_wall_seconds=1)
 case("container-dies", rules=[{"kind": "container", "command": "sleep", "times": 1, "do": [{"sleep": 1}, {"exit": 1}]}, BUSY],
