@@ -22,6 +22,7 @@ struct call {
     bool manifest_given;
     bool detach;
     bool json;
+    double growth;       /* percent that compare allows; below 0: any */
     int64_t timeout_ms;  /* 0: none */
     int64_t deadline_ms; /* on the monotonic clock; 0: none */
     struct http *http;   /* owned */

@@ -3,6 +3,7 @@
 #include "base/json.h"
 #include "client/api.h"
 #include "client/build.h"
+#include "client/compare.h"
 #include "client/note.h"
 #include "client/settings.h"
 #include "client/show.h"
@@ -22,10 +23,14 @@ static const char USAGE[] =
     "  log ID                         a job's log, followed until it is finished\n"
     "  get ID [NAME...]               download artifacts into --out (.)\n"
     "  cancel ID...                   cancel jobs\n"
+    "  compare A B                    what changed from job A to job B: sizes, names, toolchain, dependencies\n"
     "  profiles [NAME]                what can be built, and with which options\n"
     "\n"
     "PATH is a crate's folder (.), a Cargo.toml, or a tarball. Several profiles make a group: one upload, a job\n"
-    "for each, and a folder for each below --out. ID is a job's or a group's.\n"
+    "for each, and a folder for each below --out. ID is a job's or a group's. A and B are ids of jobs, or the newest\n"
+    "job that succeeded: latest:profile=P,crate=C,label.KEY=VALUE, or a part of that (profile and crate are else "
+    "those\n"
+    "of the other one).\n"
     "\n"
     "  -p, --profile P[,Q]    what to build for\n"
     "  -d, --out DIR          where artifacts go (target/bloomery/PROFILE)\n"
@@ -38,14 +43,28 @@ static const char USAGE[] =
     "      --include PATTERN  pack files that look like credentials all the same; repeatable\n"
     "      --detach           do not wait\n"
     "      --timeout S        wait no longer than this\n"
+    "      --artifact NAME    compare this artifact instead of the primary one\n"
+    "      --fail-on-growth P compare: exit code 1 if the artifact grew by more than P percent\n"
     "      --json             the result as JSON on standard output\n"
     "      --server URL       else BLOOMERY_SERVER, ~/.config/bloomery/config (server = URL),\n"
     "                         " SETTINGS_DEFAULT_SERVER "\n"
     "\n"
-    "Exit codes: 0 built, 1 the build failed, 2 bad call, 3 server unreachable or failing, 4 time-out or detached\n"
+    "Exit codes: 0 built, 1 the build failed or the artifact grew too much, 2 bad call, 3 server unreachable or "
+    "failing, 4 time-out or detached\n"
     "before the end.\n";
 
-enum { OPT_VALUE = 256, OPT_SWITCH, OPT_LABEL, OPT_ENV, OPT_INCLUDE, OPT_DETACH, OPT_TIMEOUT, OPT_JSON, OPT_SERVER };
+enum {
+    OPT_VALUE = 256,
+    OPT_SWITCH,
+    OPT_LABEL,
+    OPT_ENV,
+    OPT_INCLUDE,
+    OPT_DETACH,
+    OPT_TIMEOUT,
+    OPT_JSON,
+    OPT_SERVER,
+    OPT_GROWTH
+};
 
 static const struct option options[] = {
     {"profile", required_argument, NULL, 'p'},
@@ -59,6 +78,8 @@ static const struct option options[] = {
     {"timeout", required_argument, NULL, OPT_TIMEOUT},
     {"json", no_argument, NULL, OPT_JSON},
     {"server", required_argument, NULL, OPT_SERVER},
+    {"fail-on-growth", required_argument, NULL, OPT_GROWTH},
+    {"artifact", required_argument, NULL, OPT_VALUE},
     {"bin", required_argument, NULL, OPT_VALUE},
     {"package", required_argument, NULL, OPT_VALUE},
     {"manifest-path", required_argument, NULL, OPT_VALUE},
@@ -139,6 +160,17 @@ static bool set_timeout(struct call *c, const char *text)
     return true;
 }
 
+static bool set_growth(struct call *c, const char *text)
+{
+    char *end;
+    double percent = strtod(text, &end);
+
+    if (end == text || (*end && strcmp(end, "%") != 0) || !(percent >= 0) || percent > 1e9)
+        return false;
+    c->growth = percent;
+    return true;
+}
+
 /* NULL, or what is wrong. */
 static const char *take_option(struct call *c, struct buf *profiles, int opt, const char *name)
 {
@@ -174,6 +206,8 @@ static const char *take_option(struct call *c, struct buf *profiles, int opt, co
         return NULL;
     case OPT_TIMEOUT:
         return set_timeout(c, optarg) ? NULL : "--timeout wants seconds";
+    case OPT_GROWTH:
+        return set_growth(c, optarg) ? NULL : "--fail-on-growth wants a percentage, 0 or more";
     default:
         return "that is no option of bloomery";
     }
@@ -250,7 +284,7 @@ static const struct {
     int (*run)(struct call *c);
 } commands[] = {
     {"build", 1, build_run},  {"submit", 1, build_submit},  {"status", 1, run_status},     {"log", 1, build_log},
-    {"get", 1000, build_get}, {"cancel", 1000, run_cancel}, {"profiles", 1, run_profiles},
+    {"get", 1000, build_get}, {"cancel", 1000, run_cancel}, {"profiles", 1, run_profiles}, {"compare", 2, compare_run},
 };
 
 static int run(struct call *c, const char *name)
@@ -276,7 +310,7 @@ static int run(struct call *c, const char *name)
 
 int main(int argc, char **argv)
 {
-    struct call c = {0};
+    struct call c = {.growth = -1};
     AUTO(buf) struct buf profiles = {0};
     const char *wrong = NULL;
     bool help = false;

@@ -426,6 +426,7 @@ static void on_completed(void *cls, struct MHD_Connection *conn, void **con_cls,
     submit_free(r->submit);
     job_free(r->job);
     groups_free(r->group);
+    cJSON_Delete(r->made);
     if (r->file >= 0)
         close(r->file);
     answer_clear(&r->answer);

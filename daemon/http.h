@@ -52,6 +52,7 @@ struct request {
     /* what a work function hands to its end */
     struct job *job;
     struct group *group; /* groups.c */
+    cJSON *made;         /* the answer, or NULL */
     int outcome;
     struct err err;
     int file; /* a descriptor or -1; closed with the request */

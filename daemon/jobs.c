@@ -165,22 +165,12 @@ static int read_filter(struct request *r, struct job_filter *f, const char **lab
     return 0;
 }
 
-void jobs_list(struct request *r)
+/* A page, added to what `o` says; takes both. */
+static void send_list(struct request *r, cJSON *o, struct job **jobs, size_t count, bool more)
 {
-    const char *labels[MAX_LABELS + 1] = {NULL};
-    char *texts[MAX_LABELS + 1] = {NULL};
-    struct job_filter f = {0};
-    struct job **jobs = NULL;
-    size_t count = 0;
-    bool more = false;
-    struct err err = ERR_INIT;
     struct answer a = ANSWER_INIT;
+    cJSON *list = cJSON_AddArrayToObject(o, "jobs");
 
-    if (read_filter(r, &f, labels, texts, &err) < 0 || store_list(r->app->reader, &f, &jobs, &count, &more, &err) < 0) {
-        http_fail(r, &err);
-        goto out;
-    }
-    cJSON *o = cJSON_CreateObject(), *list = cJSON_AddArrayToObject(o, "jobs");
     for (size_t i = 0; i < count; i++)
         cJSON_AddItemToArray(list, jobs_describe(r->app, jobs[i]));
     json_put_str(o, "next", more && count ? jobs[count - 1]->id : NULL);
@@ -191,13 +181,79 @@ void jobs_list(struct request *r)
             if (strcmp(r->query.params[i].key, "cursor") != 0)
                 put_param(&q, r->query.params[i].key, r->query.params[i].value);
         put_param(&q, "cursor", jobs[count - 1]->id);
-        answer_header(&a, "Link", "</v1/jobs?%s>; rel=\"next\"", q.p);
+        answer_header(&a, "Link", "<%s?%s>; rel=\"next\"", r->path, q.p);
     }
     store_list_free(jobs, count);
     http_answer(r, &a);
-out:
+}
+
+void jobs_list(struct request *r)
+{
+    const char *labels[MAX_LABELS + 1] = {NULL};
+    char *texts[MAX_LABELS + 1] = {NULL};
+    struct job_filter f = {0};
+    struct job **jobs = NULL;
+    size_t count = 0;
+    bool more = false;
+    struct err err = ERR_INIT;
+
+    if (read_filter(r, &f, labels, texts, &err) < 0 || store_list(r->app->reader, &f, &jobs, &count, &more, &err) < 0)
+        http_fail(r, &err);
+    else
+        send_list(r, cJSON_CreateObject(), jobs, count, more);
     for (size_t i = 0; texts[i]; i++)
         mem_free(texts[i]);
+}
+
+/* Of an artifact of a job that made it. */
+static int64_t size_of(const struct job *j, const char *sha256)
+{
+    for (size_t i = 0; i < j->artifacts_count; i++)
+        if (strcmp(j->artifacts[i].sha256, sha256) == 0)
+            return j->artifacts[i].size;
+    return -1;
+}
+
+static int find_makers(struct request *r, struct job ***ret, size_t *ret_count, bool *ret_more, struct err *err)
+{
+    struct job_filter f = {0};
+    bool known;
+
+    if (!hash_valid(r->name)) {
+        err_set(err, ERR_BAD_REQUEST, "'%.80s' is no digest of an artifact", r->name);
+        return err_hint(err, "the sha256 of its bytes: 64 digits, 0 to 9 and a to f");
+    }
+    if (read_filter(r, &f, NULL, NULL, err) < 0 || store_referenced(r->app->reader, r->name, &known, err) < 0)
+        return -1;
+    f.sha256 = r->name;
+    if (store_list(r->app->reader, &f, ret, ret_count, ret_more, err) < 0)
+        return -1;
+    if (*ret_count > 0 || (f.before_id && known))
+        return 0;
+    store_list_free(*ret, *ret_count);
+    err_set(err, ERR_NOT_FOUND, "no job that is kept here made these bytes");
+    return err_hint(err, "jobs and their artifacts are kept for %lld days after they finish",
+                    (long long)r->app->config->limits.keep_days);
+}
+
+void jobs_made(struct request *r)
+{
+    struct job **jobs = NULL;
+    size_t count = 0;
+    bool more = false;
+    struct err err = ERR_INIT;
+
+    if (find_makers(r, &jobs, &count, &more, &err) < 0) {
+        http_fail(r, &err);
+        return;
+    }
+    cJSON *o = cJSON_CreateObject();
+    json_put_str(o, "sha256", r->name);
+    if (count > 0)
+        json_put_int(o, "size", size_of(jobs[0], r->name));
+    else
+        cJSON_AddNullToObject(o, "size"); /* a page beyond the last one */
+    send_list(r, o, jobs, count, more);
 }
 
 /* --- cancel --- */

@@ -11,6 +11,7 @@ cJSON *jobs_describe(struct app *app, const struct job *job);
 bool jobs_load(struct request *r);
 
 void jobs_list(struct request *r);
+void jobs_made(struct request *r); /* those that made the bytes with digest r->name */
 void jobs_get(struct request *r);
 void jobs_cancel(struct request *r);
 void jobs_log(struct request *r);

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "daemon/app.h"
 #include "daemon/artifacts.h"
+#include "daemon/compare_call.h"
 #include "daemon/groups.h"
 #include "daemon/header.h"
 #include "daemon/jobs.h"
@@ -41,6 +42,8 @@ static const struct route routes[] = {
     {"GET", "/v1/groups/{id}", NULL, groups_get, false, {"wait"}},
     {"DELETE", "/v1/groups/{id}", NULL, groups_cancel, false, {NULL}},
     {"GET", "/v1/groups/{id}/artifacts.tar", NULL, groups_tar, false, {NULL}},
+    {"GET", "/v1/compare", NULL, compare_call_get, false, {"from", "to", "artifact"}},
+    {"GET", "/v1/artifacts/{name}", NULL, jobs_made, false, {"limit", "cursor"}},
     {"GET", "/v1/profiles", NULL, meta_profiles, false, {NULL}},
     {"GET", "/v1/profiles/{name}", NULL, meta_profile, false, {NULL}},
     {"GET", "/healthz", NULL, meta_health, false, {NULL}},

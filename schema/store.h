@@ -214,7 +214,8 @@ int store_packages(struct store_reader *r, const char *id, cJSON **ret, struct e
 struct job_filter {
     int state; /* -1: any */
     const char *profile, *crate, *group;
-    const char *const *labels; /* KEY=VALUE, NULL-terminated, or NULL */
+    const char *const *labels; /* KEY=VALUE, NULL-terminated, or NULL; at most one of labels and sha256 */
+    const char *sha256;        /* of an artifact that it made */
     const char *before_id;     /* cursor: ids below this one; NULL: from the newest */
     int limit;
 };

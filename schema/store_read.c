@@ -208,20 +208,35 @@ int store_packages(struct store_reader *r, const char *id, cJSON **ret, struct e
 
 /* --- lists --- */
 
-/* One statement for each shape of filter. With labels, the first one's index gives the order, newest first. */
+/* Where a list begins, and the column that gives its order, newest first. Of equal artifacts of a job one counts. */
+static const char *list_from(const struct job_filter *f, const char **ret_id)
+{
+    if (f->labels && f->labels[0]) {
+        *ret_id = "l.job_id";
+        return "job_labels l CROSS JOIN jobs j ON j.id = l.job_id WHERE l.key = ? AND l.value = ?";
+    }
+    if (f->sha256) {
+        *ret_id = "a.job_id";
+        return "artifacts a CROSS JOIN jobs j ON j.id = a.job_id WHERE a.sha256 = ? AND NOT EXISTS "
+               "(SELECT 1 FROM artifacts b WHERE b.sha256 = a.sha256 AND b.job_id = a.job_id AND b.seq < a.seq)";
+    }
+    *ret_id = "j.id";
+    return "jobs j WHERE true";
+}
+
+/* One statement for each shape of filter. */
 static int list_query(struct store_query *q, struct store_db *db, const struct job_filter *f, int limit,
                       struct err *err)
 {
     const char *const *labels = f->labels && f->labels[0] ? f->labels : NULL;
+    const char *id, *from = list_from(f, &id);
     AUTO(buf) struct buf sql = {0};
 
-    buf_puts(&sql, "SELECT " COLUMNS " FROM ");
-    buf_puts(&sql, labels ? "job_labels l CROSS JOIN jobs j ON j.id = l.job_id WHERE l.key = ? AND l.value = ?"
-                          : "jobs j WHERE true");
+    buf_printf(&sql, "SELECT " COLUMNS " FROM %s", from);
     for (size_t i = 1; labels && labels[i]; i++)
         buf_puts(&sql, " AND EXISTS (SELECT 1 FROM job_labels m WHERE m.key = ? AND m.value = ? AND m.job_id = j.id)");
     if (f->before_id)
-        buf_puts(&sql, labels ? " AND l.job_id < ?" : " AND j.id < ?");
+        buf_printf(&sql, " AND %s < ?", id);
     if (f->state >= 0)
         buf_puts(&sql, " AND j.state = ?");
     if (f->profile)
@@ -230,7 +245,7 @@ static int list_query(struct store_query *q, struct store_db *db, const struct j
         buf_puts(&sql, " AND j.crate_name = ?");
     if (f->group)
         buf_puts(&sql, " AND j.group_id = ?");
-    buf_puts(&sql, labels ? " ORDER BY l.job_id DESC LIMIT ?" : " ORDER BY j.id DESC LIMIT ?");
+    buf_printf(&sql, " ORDER BY %s DESC LIMIT ?", id);
     if (store_db_prepare(q, db, sql.p, err) < 0)
         return -1;
 
@@ -242,6 +257,8 @@ static int list_query(struct store_query *q, struct store_db *db, const struct j
         store_db_text(q, key);
         store_db_text(q, equals + 1);
     }
+    if (f->sha256 && !labels)
+        store_db_text(q, f->sha256);
     if (f->before_id)
         store_db_text(q, f->before_id);
     if (f->state >= 0)
