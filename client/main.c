@@ -49,9 +49,8 @@ static const char USAGE[] =
     "      --server URL       else BLOOMERY_SERVER, ~/.config/bloomery/config (server = URL),\n"
     "                         " SETTINGS_DEFAULT_SERVER "\n"
     "\n"
-    "Exit codes: 0 built, 1 the build failed or the artifact grew too much, 2 bad call, 3 server unreachable or "
-    "failing, 4 time-out or detached\n"
-    "before the end.\n";
+    "Exit codes: 0 built, 1 the build failed or the artifact grew too much, 2 bad call, 3 server unreachable or\n"
+    "failing, 4 time-out or detached before the end.\n";
 
 enum {
     OPT_VALUE = 256,

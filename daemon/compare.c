@@ -87,16 +87,33 @@ static void put_list(cJSON *o, const char *key, cJSON *list)
     cJSON_AddItemToObject(o, key, list ? list : cJSON_CreateNull());
 }
 
-static void warn_of_sizes(struct comparing *c, const cJSON *sizes, const struct compare_side *s)
+static void warn_of_sizes(struct comparing *c, const struct compare_side *s)
 {
-    if (!sizes && strcmp(s->artifact->kind, "tar") == 0)
-        warn(c, "%.100s of job %s is an archive of files: its sections are those of the files beside it",
-             s->artifact->name, s->job->id);
-    else if (!sizes)
-        warn(c, "of %.100s of job %s the sizes by section and crate are not known", s->artifact->name, s->job->id);
+    const struct artifact *a = s->artifact;
+    const cJSON *sizes = json_obj(a->metadata, "sizes");
+
+    if (!sizes)
+        warn(c, "of %.100s of job %s the sizes by section and crate are not known", a->name, s->job->id);
     else if (!json_arr(sizes, "by_crate"))
-        warn(c, "%.100s of job %s has no names of functions in it: its sizes by crate are not known", s->artifact->name,
+        warn(c, "%.100s of job %s has no names of functions in it: its sizes by crate are not known", a->name,
              s->job->id);
+}
+
+/* Can more than the files' sizes be compared? If not it is said why. */
+static bool looked_into(struct comparing *c)
+{
+    static const char *const kinds[] = {"wasm", "elf", "ar"};
+    const char *kind = c->from->artifact->kind, *other = c->to->artifact->kind;
+
+    if (strcmp(kind, other) != 0) {
+        warn(c, "the artifacts are of different kinds, %.32s and %.32s: only their sizes are compared", kind, other);
+        return false;
+    }
+    for (size_t i = 0; i < COUNT(kinds); i++)
+        if (strcmp(kind, kinds[i]) == 0)
+            return true;
+    warn(c, "files of the kind %.32s are not looked into: only their sizes are compared", kind);
+    return false;
 }
 
 static void put_sizes(struct comparing *c, cJSON *o, const cJSON *from, const cJSON *to)
@@ -108,10 +125,6 @@ static void put_sizes(struct comparing *c, cJSON *o, const cJSON *from, const cJ
     /* 0 was not measured. */
     put_size(o, "gzip_size", a->gzip_size ? a->gzip_size : -1, b->gzip_size ? b->gzip_size : -1);
     put_size(o, "code_bytes", json_int(old, "code_bytes", -1), json_int(now, "code_bytes", -1));
-    if (from && to) {
-        warn_of_sizes(c, old, c->from);
-        warn_of_sizes(c, now, c->to);
-    }
     put_list(o, "sections",
              compare_list_sizes(json_arr(old, "by_section"), json_arr(now, "by_section"), "name", "sections", c->cut));
     put_list(o, "crates",
@@ -140,25 +153,6 @@ static void put_names(struct comparing *c, cJSON *o, const cJSON *from, const cJ
 
 /* --- what it was built with --- */
 
-static cJSON *toolchain_json(const struct job_toolchain *t)
-{
-    cJSON *o = cJSON_CreateObject();
-
-    json_put_str(o, "name", t->name);
-    json_put_str(o, "rustc", t->rustc);
-    json_put_str(o, "image", t->image);
-    json_put_str(o, "origin", t->origin);
-    return o;
-}
-
-static void put_toolchain(struct comparing *c, cJSON *o)
-{
-    AUTO(json) cJSON *from = toolchain_json(&c->from->job->toolchain);
-    AUTO(json) cJSON *to = toolchain_json(&c->to->job->toolchain);
-
-    put_list(o, "toolchain", compare_list_settings(from, to));
-}
-
 static void put_dependencies(struct comparing *c, cJSON *o)
 {
     const struct compare_side *const sides[] = {c->from, c->to};
@@ -179,8 +173,6 @@ static void put_dependencies(struct comparing *c, cJSON *o)
 cJSON *compare_jobs(const struct compare_side *from, const struct compare_side *to)
 {
     struct comparing c = {from, to, cJSON_CreateArray(), cJSON_CreateArray()};
-    bool same_kind = strcmp(from->artifact->kind, to->artifact->kind) == 0;
-    const cJSON *old = same_kind ? from->artifact->metadata : NULL, *now = same_kind ? to->artifact->metadata : NULL;
     cJSON *o = cJSON_CreateObject();
 
     cJSON_AddItemToObject(o, "from", side_json(from));
@@ -188,12 +180,17 @@ cJSON *compare_jobs(const struct compare_side *from, const struct compare_side *
     cJSON_AddBoolToObject(o, "identical", strcmp(from->artifact->sha256, to->artifact->sha256) == 0);
     cJSON_AddItemToObject(o, "warnings", c.warnings);
     warn_of_jobs(&c);
-    if (!same_kind)
-        warn(&c, "the artifacts are of different kinds, %.32s and %.32s: only their sizes are compared",
-             from->artifact->kind, to->artifact->kind);
+    bool whole = looked_into(&c);
+    if (whole) {
+        warn_of_sizes(&c, from);
+        warn_of_sizes(&c, to);
+    }
+    const cJSON *old = whole ? from->artifact->metadata : NULL, *now = whole ? to->artifact->metadata : NULL;
     put_sizes(&c, o, old, now);
     put_names(&c, o, old, now);
-    put_toolchain(&c, o);
+    put_list(
+        o, "toolchain",
+        compare_list_settings(json_obj(json_obj(o, "from"), "toolchain"), json_obj(json_obj(o, "to"), "toolchain")));
     put_list(o, "options", compare_list_settings(from->job->options, to->job->options));
     put_dependencies(&c, o);
     cJSON_AddItemToObject(o, "truncated", c.cut);

@@ -117,19 +117,19 @@ static int choose(const struct side *s, const char *name, const struct artifact 
 static int find_both(struct request *r, struct store_reader *reader, struct side *from, struct side *to,
                      struct err *err)
 {
-    struct side *const sides[] = {to, from}; /* of two latest: this one says what the other one leaves open */
+    struct side *const sides[] = {from, to};
 
-    for (size_t i = 0; i < COUNT(sides); i++) {
-        const char *text = query_get(&r->query, sides[i]->which);
-        if (selector_parse(sides[i]->which, text, &sides[i]->wanted, err) < 0)
+    for (size_t i = 0; i < COUNT(sides); i++)
+        if (selector_parse(sides[i]->which, query_get(&r->query, sides[i]->which), &sides[i]->wanted, err) < 0)
             return -1;
-    }
     for (size_t i = 0; i < COUNT(sides); i++)
         if (!sides[i]->wanted.latest && load(reader, sides[i], sides[i]->wanted.id, err) < 0)
             return -1;
-    for (size_t i = 0; i < COUNT(sides); i++)
-        if (sides[i]->wanted.latest && load_latest(reader, sides[i], sides[!i]->job, err) < 0)
-            return -1;
+    /* Of two latest, `to` says what `from` leaves open. */
+    if (to->wanted.latest && load_latest(reader, to, from->job, err) < 0)
+        return -1;
+    if (from->wanted.latest && load_latest(reader, from, to->job, err) < 0)
+        return -1;
     for (size_t i = 0; i < COUNT(sides); i++)
         if (store_packages(reader, sides[i]->job->id, &sides[i]->packages, err) < 0)
             return -1;

@@ -19,7 +19,7 @@
 
 struct route {
     const char *methods;             /* blank-separated; GET answers HEAD too */
-    const char *path;                /* {id} is a job's or group's id, {name} any other single part */
+    const char *path;                /* {id} is a job's or group's id, {another} any single part */
     void (*begin)(struct request *); /* at the headers, or NULL */
     void (*handle)(struct request *);
     bool own_query;       /* the handler judges the parameters itself */
@@ -43,7 +43,7 @@ static const struct route routes[] = {
     {"DELETE", "/v1/groups/{id}", NULL, groups_cancel, false, {NULL}},
     {"GET", "/v1/groups/{id}/artifacts.tar", NULL, groups_tar, false, {NULL}},
     {"GET", "/v1/compare", NULL, compare_call_get, false, {"from", "to", "artifact"}},
-    {"GET", "/v1/artifacts/{name}", NULL, jobs_made, false, {"limit", "cursor"}},
+    {"GET", "/v1/artifacts/{sha256}", NULL, jobs_made, false, {"limit", "cursor"}},
     {"GET", "/v1/profiles", NULL, meta_profiles, false, {NULL}},
     {"GET", "/v1/profiles/{name}", NULL, meta_profile, false, {NULL}},
     {"GET", "/healthz", NULL, meta_health, false, {NULL}},
@@ -67,7 +67,7 @@ static bool has_method(const struct route *route, const char *method)
     return false;
 }
 
-/* The parts of the path against the route's; {id} and {name} are left undecoded as spans. */
+/* The parts of the path against the route's; {id} and another one are left undecoded as spans. */
 static bool match(const char *path, const char *pattern, const char **id, size_t *id_len, const char **name,
                   size_t *name_len)
 {
@@ -76,7 +76,7 @@ static bool match(const char *path, const char *pattern, const char **id, size_t
         if (m == 4 && strncmp(pattern, "{id}", 4) == 0) {
             *id = path;
             *id_len = n;
-        } else if (m == 6 && strncmp(pattern, "{name}", 6) == 0) {
+        } else if (*pattern == '{') {
             *name = path;
             *name_len = n;
         } else if (n != m || strncmp(path, pattern, n) != 0) {

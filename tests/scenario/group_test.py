@@ -5,7 +5,6 @@ import concurrent.futures
 import io
 import json
 import os
-import subprocess
 import sys
 import tarfile
 import time
@@ -30,14 +29,6 @@ class Server(http_test.Server):
         r = self.get(f"/v1/groups/{id}" + (f"?wait={wait}" if wait else ""))
         equal(r.status, 200, f"status of group {id}: {r.body[:300]}")
         return r.json()
-
-    def client(self, *words, code=0):
-        """(what it printed, what it said)."""
-        p = subprocess.run([os.path.join(BUILD, "bloomery"), *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                           stderr=subprocess.PIPE, timeout=60, check=False, text=True, cwd=self.dir,
-                           env={**os.environ, "BLOOMERY_SERVER": f"http://127.0.0.1:{self.port}"})
-        equal(p.returncode, code, f"exit code of bloomery {' '.join(words)}, which said {p.stdout} {p.stderr}")
-        return p.stdout, p.stderr
 
 
 main = Server("main")

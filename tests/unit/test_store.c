@@ -776,6 +776,95 @@ static void test_counts(void **state)
     assert_int_equal(c.oldest_queued_at, j->created_at);
 }
 
+/* --- what else is known of a job --- */
+
+static void test_packages(void **state)
+{
+    struct kit *k = *state;
+    struct err err = ERR_INIT;
+    AUTO(json) cJSON *first = cJSON_Parse("{\"packages\":[{\"name\":\"itoa\"}]}");
+    AUTO(json) cJSON *second = cJSON_Parse("{\"packages\":[]}");
+    const struct job_facts facts = {.packages = first}, later = {.packages = second}, none = {.lock = "resolved"};
+    AUTO(json) cJSON *got = NULL;
+    AUTO(json) cJSON *again = NULL;
+    cJSON *untouched = (cJSON *)k;
+    char id[ULID_SIZE];
+
+    kit_new(k, "wasm", id);
+    int attempt = kit_claim(k, id);
+    assert_int_equal(store_packages(k->r, id, &untouched, &err), STORE_NONE);
+    assert_ptr_equal(untouched, k);
+    OK(store_set_facts(k->s, id, attempt, &facts, &err));
+    OK(store_set_facts(k->s, id, attempt, &none, &err)); /* what is not told stays */
+    OK(store_packages(k->r, id, &got, &err));
+    assert_true(cJSON_Compare(got, first, true));
+    assert_int_equal(store_set_facts(k->s, id, attempt + 1, &later, &err), STORE_STALE);
+    OK(store_set_facts(k->s, id, attempt, &later, &err));
+    OK(store_packages(k->r, id, &again, &err));
+    assert_true(cJSON_Compare(again, second, true));
+
+    /* They go with their job. */
+    char **ids = NULL;
+    kit_finish(k, id, attempt, JOB_FAILED);
+    OK(store_expire(k->s, clock_now_ms() + 1000, 10, &ids, &err));
+    store_ids_free(ids);
+    assert_int_equal(store_packages(k->r, id, &untouched, &err), STORE_NONE);
+}
+
+/* Finish it with artifacts of these digests. */
+static void make(struct kit *k, const char *id, const char *const *digests, size_t count)
+{
+    struct artifact made[4] = {0};
+    char names[4][8];
+    struct job result = {.state = JOB_SUCCEEDED, .artifacts = made, .artifacts_count = count};
+    struct err err = ERR_INIT;
+
+    for (size_t i = 0; i < count; i++) {
+        snprintf(names[i], sizeof names[i], "a%zu", i);
+        made[i] = (struct artifact){.name = names[i], .role = i ? "side" : "primary", .kind = "wasm", .size = 7};
+        memcpy(made[i].sha256, digests[i], SHA256_HEX_SIZE);
+    }
+    OK(store_finish(k->s, id, kit_claim(k, id), &result, &err));
+}
+
+static void test_made(void **state)
+{
+    struct kit *k = *state;
+    struct err err = ERR_INIT;
+    static const char *const digests[3][3] = {{BLOB_C, BLOB_D, BLOB_C}, {BLOB_D}, {BLOB_C}};
+    static const size_t counts[3] = {3, 1, 1};
+    char id[3][ULID_SIZE];
+    struct job **jobs;
+    size_t count;
+    bool more;
+
+    for (int i = 0; i < 3; i++) {
+        kit_new(k, "wasm", id[i]);
+        make(k, id[i], digests[i], counts[i]);
+    }
+    /* Newest first; a job that made them twice is there once. */
+    struct job_filter f = {.state = -1, .sha256 = BLOB_C, .limit = 10};
+    OK(store_list(k->r, &f, &jobs, &count, &more, &err));
+    assert_int_equal(count, 2);
+    assert_false(more);
+    assert_string_equal(jobs[0]->id, id[2]);
+    assert_string_equal(jobs[1]->id, id[0]);
+    store_list_free(jobs, count);
+    f.limit = 1;
+    OK(store_list(k->r, &f, &jobs, &count, &more, &err));
+    assert_true(count == 1 && more);
+    store_list_free(jobs, count);
+    f.before_id = id[2];
+    OK(store_list(k->r, &f, &jobs, &count, &more, &err));
+    assert_true(count == 1 && !more);
+    assert_string_equal(jobs[0]->id, id[0]);
+    store_list_free(jobs, count);
+    f = (struct job_filter){.state = -1, .sha256 = SOURCE_A, .limit = 10};
+    OK(store_list(k->r, &f, &jobs, &count, &more, &err));
+    assert_int_equal(count, 0);
+    store_list_free(jobs, count);
+}
+
 static void test_names(void **state)
 {
     (void)state;
@@ -814,6 +903,8 @@ int main(void)
         TEST(test_statements_of_many_shapes),
         TEST(test_queue_place),
         TEST(test_counts),
+        TEST(test_packages),
+        TEST(test_made),
         cmocka_unit_test(test_names),
     };
 

@@ -255,6 +255,10 @@ static void test_indexes_are_used(void **state)
          "ORDER BY finished_at DESC",
          "jobs_finished"},
         {"SELECT 1 FROM artifacts WHERE sha256 = 'x'", "artifacts_sha256"},
+        {"SELECT * FROM artifacts a CROSS JOIN jobs j ON j.id = a.job_id WHERE a.sha256 = 'x' AND NOT EXISTS "
+         "(SELECT 1 FROM artifacts b WHERE b.sha256 = a.sha256 AND b.job_id = a.job_id AND b.seq < a.seq) "
+         "AND a.job_id < 'x' ORDER BY a.job_id DESC LIMIT 9",
+         "artifacts_sha256 (sha256=? AND job_id<?)"},
         {"SELECT id FROM jobs j WHERE finished_at > 0 AND finished_at < 9 AND (group_id IS NULL OR NOT EXISTS (SELECT "
          "1 "
          "FROM jobs m WHERE m.group_id = j.group_id AND (m.finished_at = 0 OR m.finished_at >= 9))) "
