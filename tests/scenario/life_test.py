@@ -54,7 +54,7 @@ ARTIFACT = {"file": "/work/target/wasm32-wasip1/release/empty-main.wasm", "mode"
 COMPILES = {"stderr": "   Compiling empty-main v0.1.0 (/work/src)\n    Finished `release` profile in 0.10s\n"}
 RULES = [
     {"kind": "exec", "command": "prepare.sh", "do": [{"stdout": "null\n" + json.dumps(METADATA) + "\nnull\n"}]},
-    {"kind": "exec", "command": "packages.sh", "do": [{"stdout": json.dumps(METADATA) + "\nnull\nnull\n"}]},
+    {"kind": "exec", "command": "packages.sh", "do": [{"stdout": (json.dumps(METADATA) + "\n") * 2 + "null\n"}]},
     {"kind": "exec", "command": "cargo build", "do": [COMPILES, ARTIFACT]},
     {"kind": "container", "command": "trial.mjs", "do": [{"stdout": "loaded and started.\n"}]},
 ]
@@ -266,8 +266,35 @@ def cancel(fake, d, id):
 
 
 # What the packages are is good to know; a job does without.
+ITOA = {"name": "itoa", "version": "1.0.1", "id": "itoa", "source": "registry+https://example.org", "targets": []}
+RESOLVED = {**METADATA, "packages": METADATA["packages"] + [ITOA], "resolve": {"nodes": [
+    {"id": METADATA["workspace_members"][0], "features": [], "deps": [{"pkg": "itoa", "dep_kinds": [{"kind": None}]}]},
+    {"id": "itoa", "features": [], "deps": []}]}}
+
+
+def dependencies(d, job):
+    """As a comparison with a second job shows them, whose packages are those of RULES: none but its own."""
+    other = d.succeed(d.accept("wasi", pack("empty_main")))
+    r = d.get(f"/v1/compare?from={job['id']}&to={other['id']}").json()
+    return r["dependencies"], [w for w in r["warnings"] if "packages" in w]
+
+
+def knows_packages(d, job):
+    equal(dependencies(d, job), ([{"name": "itoa", "change": "removed", "from": ["1.0.1"], "to": [], "for": "target"}], []),
+          "dependencies")
+
+
+def knows_no_packages(d, job):
+    found, warnings = dependencies(d, job)
+    check(found is None and f"packages that job {job['id']} is made of are not known" in warnings[0], "a warning", warnings)
+
+
+case("packages-known", rules=[{"kind": "exec", "command": "packages.sh", "times": 1, "do": [
+    {"stdout": (json.dumps(RESOLVED) + "\n") * 2 + "null\n"}]}], attempts=(1, 1), after=knows_packages)
 case("packages-fail", rules=[{"kind": "exec", "command": "packages.sh", "times": 1, "do": [{"stderr": "error: no\n"}, {"exit": 1}]}],
-     attempts=(1, 1))
+     attempts=(1, 1), after=knows_no_packages)
+case("packages-too-many", rules=[{"kind": "exec", "command": "packages.sh", "times": 1, "do": [
+    {"stdout": "{\"packages\":[" + "0," * 500000, "repeat": 60}]}], state="failed", kind="bad_source", attempts=(1, 1))
 case("canceled", rules=[BUSY], during=when_building(cancel), state="canceled", kind="canceled", attempts=(1, 1))
 case("timed-out", rules=[BUSY], state="failed", kind="timed_out", attempts=(1, 1), job_wall_seconds=1)
 case("container-dies", rules=[{"kind": "container", "command": "sleep", "times": 1, "do": [{"sleep": 1}, {"exit": 1}]}, BUSY],

@@ -815,7 +815,7 @@ static void test_packages(void **state)
 static void make(struct kit *k, const char *id, const char *const *digests, size_t count)
 {
     struct artifact made[4] = {0};
-    char names[4][8];
+    char names[4][24];
     struct job result = {.state = JOB_SUCCEEDED, .artifacts = made, .artifacts_count = count};
     struct err err = ERR_INIT;
 
