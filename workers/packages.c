@@ -35,11 +35,15 @@ struct listing {
 
 /* --- gathering --- */
 
+/* Not long, and what will be listed is what was sorted: UTF-8. */
 static const char *bounded(const cJSON *o, const char *key, size_t max)
 {
     const char *s = json_str(o, key, NULL);
 
-    return s && *s && strnlen(s, max + 1) <= max ? s : NULL;
+    if (!s || !*s || strnlen(s, max + 1) > max)
+        return NULL;
+    AUTO(char_p) char *clean = json_utf8(s, strlen(s));
+    return strcmp(clean, s) == 0 ? s : NULL;
 }
 
 static bool is_macro(const cJSON *package)
