@@ -20,7 +20,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MAX_PREPARE = 16 << 20, MAX_METADATA = 64 << 20, MAX_PACKAGES = 16 << 20, PREPARE_SECONDS = 120 };
+enum { MAX_PREPARE = 16 << 20, MAX_METADATA = 64 << 20, PREPARE_SECONDS = 120 };
 
 /* --- what every step needs --- */
 
@@ -420,25 +420,6 @@ static int fetch(struct attempt *a, struct err *err)
     return 0;
 }
 
-/* The three lines that steps/packages.sh prints, as one list; NULL where cargo told nothing. */
-static cJSON *read_packages(const struct attempt *a, const struct buf *out)
-{
-    const char *text = out->p ? out->p : "";
-    AUTO(json) cJSON *target = NULL;
-    AUTO(json) cJSON *host = NULL;
-    AUTO(json) cJSON *lock = NULL;
-    struct err ignored = ERR_INIT;
-
-    if (read_line(&text, "what cargo resolved", &target, &ignored) < 0 ||
-        read_line(&text, "what cargo resolved for the host", &host, &ignored) < 0 ||
-        read_line(&text, "the lock", &lock, &ignored) < 0)
-        return NULL;
-    const struct packages_told told = {.target = cJSON_IsObject(target) ? target : NULL,
-                                       .host = cJSON_IsObject(host) ? host : NULL,
-                                       .lock = cJSON_IsObject(lock) ? lock : NULL};
-    return packages_list(&told, a->plan.manifest);
-}
-
 /* Did cargo have to bring the lock up to date, or to make it? */
 static int settle_lock(struct attempt *a, struct err *err)
 {
@@ -461,37 +442,26 @@ static int settle_lock(struct attempt *a, struct err *err)
  * packages cannot be listed goes on: whatever is wrong with it, the build says it better. */
 static int list_packages(struct attempt *a, struct err *err)
 {
-    const cJSON *targets = json_arr(a->profile->json, "targets"), *v;
+    /* An old cargo's lock is not for the modern one to write. */
+    bool locked = json_bool(a->job->options, "locked", false) || old_pin(a->image.pinned);
     AUTO(strs) struct strs command = {0};
     AUTO(buf) struct buf out = {0};
     struct step_result res;
     int64_t from = joblog_size(a->log);
 
-    strs_printf(&command, "/bin/sh");
-    strs_printf(&command, "/bloomery/steps/packages.sh");
-    strs_printf(&command, "/work/%s", a->lock_file);
-    strs_printf(&command, "%d", MAX_PACKAGES);
-    strs_printf(&command, "--manifest-path=%s", a->plan.manifest);
-    for (char *const *c = a->plan.cargo; *c; c++)
-        if (strncmp(*c, "--features=", 11) == 0 || strcmp(*c, "--no-default-features") == 0)
-            strs_printf(&command, "%s", *c);
-    /* An old cargo's lock is not for this one to write. */
-    if (json_bool(a->job->options, "locked", false) || old_pin(a->image.pinned))
-        strs_printf(&command, "--locked");
-    strs_printf(&command, "--filter-platform=%s", a->profile->target);
-    cJSON_ArrayForEach(v, targets) strs_printf(&command, "--filter-platform=%s", v->valuestring);
+    packages_command(a->profile, &a->plan, a->lock_file, locked, &command);
     const struct step step = {.name = "packages",
                               .command = (const char *const *)command.p,
                               .env = (const char *const *)a->plan.env,
                               .uid = a->build_uid,
                               .seconds = PREPARE_SECONDS,
                               .out = &out,
-                              .out_max = 3 * (size_t)MAX_PACKAGES + 64};
+                              .out_max = PACKAGES_TOLD};
     if (step_exec(a, &step, &res, err) < 0)
         return -1;
     if (res.end != STEP_EXITED)
         return blame_step(a, &step, &res, from, ERR_DEPENDENCY, err);
-    a->packages = res.exit_code == 0 ? read_packages(a, &out) : NULL;
+    a->packages = res.exit_code == 0 ? packages_read(&out, a->plan.manifest) : NULL;
     if (!json_bool(a->packages, "resolved", false))
         joblog_say(a->log, "which packages this build is made of is not known: cargo could not resolve them");
     if (settle_lock(a, err) < 0)

@@ -371,3 +371,49 @@ cJSON *packages_list(const struct packages_told *told, const char *manifest)
     mem_free(l.all);
     return o;
 }
+
+/* --- steps/packages.sh --- */
+
+void packages_command(const struct profile *p, const struct plan *plan, const char *lock_file, bool locked,
+                      struct strs *command)
+{
+    const cJSON *v;
+
+    strs_printf(command, "/bin/sh");
+    strs_printf(command, "/bloomery/steps/packages.sh");
+    strs_printf(command, "/work/%s", lock_file);
+    strs_printf(command, "%d", PACKAGES_ANSWER);
+    strs_printf(command, "--manifest-path=%s", plan->manifest);
+    for (char *const *c = plan->cargo; *c; c++)
+        if (strncmp(*c, "--features=", 11) == 0 || strcmp(*c, "--no-default-features") == 0)
+            strs_printf(command, "%s", *c);
+    if (locked)
+        strs_printf(command, "--locked");
+    strs_printf(command, "--filter-platform=%s", p->target);
+    cJSON_ArrayForEach(v, json_arr(p->json, "targets")) strs_printf(command, "--filter-platform=%s", v->valuestring);
+}
+
+/* The next line as an object, NULL if it is null; *text moves on. False: there is none, or it is something else. */
+static bool read_answer(const char **text, cJSON **ret)
+{
+    const char *newline = strchr(*text, '\n');
+    AUTO(json) cJSON *v = newline ? cJSON_ParseWithLength(*text, (size_t)(newline - *text)) : NULL;
+
+    if (!cJSON_IsObject(v) && !cJSON_IsNull(v))
+        return false;
+    *ret = cJSON_IsObject(v) ? STEAL(v) : NULL;
+    *text = newline + 1;
+    return true;
+}
+
+cJSON *packages_read(const struct buf *out, const char *manifest)
+{
+    const char *text = out->p ? out->p : "";
+    AUTO(json) cJSON *target = NULL;
+    AUTO(json) cJSON *host = NULL;
+    AUTO(json) cJSON *lock = NULL;
+
+    if (!read_answer(&text, &target) || !read_answer(&text, &host) || !read_answer(&text, &lock))
+        return NULL;
+    return packages_list(&(struct packages_told){target, host, lock}, manifest);
+}

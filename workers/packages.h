@@ -4,14 +4,26 @@
  */
 #pragma once
 
+#include "base/buf.h"
 #include "base/json.h"
+#include "workers/plan.h"
+#include "workers/strs.h"
 
 enum {
-    PACKAGES_MAX = 5000,      /* that are listed */
-    PACKAGES_BYTES = 4 << 20, /* of their texts together, about */
+    PACKAGES_MAX = 5000,                      /* that are listed */
+    PACKAGES_BYTES = 4 << 20,                 /* of their texts together, about */
+    PACKAGES_ANSWER = 16 << 20,               /* one of cargo's answers; what is longer is not read */
+    PACKAGES_TOLD = 3 * PACKAGES_ANSWER + 16, /* all that steps/packages.sh prints */
 };
 
-/* What steps/packages.sh prints. Any of them may be NULL. */
+/* steps/packages.sh with its arguments. lock_file: beneath /work. locked: the lock must fit as it is, and is not written. */
+void packages_command(const struct profile *p, const struct plan *plan, const char *lock_file, bool locked,
+                      struct strs *command);
+
+/* What it printed as packages_list gives it; NULL where that is not what it prints, or nothing was told. */
+cJSON *packages_read(const struct buf *out, const char *manifest);
+
+/* The three answers. Any of them may be NULL. */
 struct packages_told {
     const cJSON *target, *host; /* of `cargo metadata` for the targets, and for the host */
     const cJSON *lock;          /* {"package":[...]}: Cargo.lock as JSON */

@@ -177,6 +177,7 @@ def setup():
 
 def built(name, out):
     job = d.succeed(ids[name])
+    check("is made of is not known" not in d.job_log(ids[name]), f"the packages of {name} are listed", d.job_log(ids[name])[-3000:])
     equal(run_native(d.artifact(ids[name])), (0, out), f"what {name} prints")
     return job
 

@@ -182,11 +182,59 @@ static void test_too_many(void **state)
     assert_true(json_bool(list, "truncated", false));
 }
 
+/* --- what is asked, and the answer's form --- */
+
+static void test_command(void **state)
+{
+    AUTO(json) cJSON *json = kit_quoted("{'targets':['x86_64-b','aarch64-c']}");
+    const struct profile p = {.name = "p", .target = "x86_64-a", .json = json};
+    char *cargo[] = {"cargo", "build", "--features=x,y", "--release", "--no-default-features", "--features-unlike",
+                     NULL};
+    const struct plan plan = {.manifest = MANIFEST, .cargo = cargo};
+    AUTO(strs) struct strs command = {0};
+    AUTO(buf) struct buf line = {0};
+
+    (void)state;
+    packages_command(&p, &plan, "src/Cargo.lock", true, &command);
+    for (size_t i = 0; i < command.count; i++)
+        buf_printf(&line, "%s ", command.p[i]);
+    assert_string_equal(line.p,
+                        "/bin/sh /bloomery/steps/packages.sh /work/src/Cargo.lock 16777216 --manifest-path=" MANIFEST
+                        " --features=x,y --no-default-features --locked --filter-platform=x86_64-a "
+                        "--filter-platform=x86_64-b --filter-platform=aarch64-c ");
+}
+
+static void test_answers(void **state)
+{
+    static const struct {
+        const char *text;
+        int packages; /* -1: nothing is known */
+    } cases[] = {
+        {"", -1},
+        {"null\nnull\nnull\n", -1},
+        {"null\nnull\n{\"package\":[{\"name\":\"a\",\"version\":\"1\"}]}\n", 1},
+        {"null\nnull\n{\"package\":[]}", -1}, /* cut */
+        {"null\n{\"packages\":[{\"name\":\"a\",\"version\":\"1\"}]}\nnull\nwhatever", 1},
+        {"[]\nnull\nnull\n", -1},
+        {"error: no\nnull\nnull\n", -1},
+        {"\n\n\n", -1},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        AUTO(buf) struct buf out = {0};
+        buf_puts(&out, cases[i].text);
+        AUTO(json) cJSON *list = packages_read(&out, MANIFEST);
+        assert_int_equal(list ? cJSON_GetArraySize(json_arr(list, "packages")) : -1, cases[i].packages);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_joined),     cmocka_unit_test(test_macro_is_built), cmocka_unit_test(test_only_the_lock),
         cmocka_unit_test(test_same_names), cmocka_unit_test(test_no_shape),       cmocka_unit_test(test_too_many),
+        cmocka_unit_test(test_command),    cmocka_unit_test(test_answers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
