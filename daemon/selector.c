@@ -11,7 +11,7 @@ static bool begins(const char *s, const char *with)
     return strncmp(s, with, strlen(with)) == 0;
 }
 
-/* Does one begin here? What a typing error makes of it does so, too, if it has a name that could be one: so it is told. */
+/* Does a term begin here? */
 static bool is_term(const char *s)
 {
     return begins(s, "profile=") || begins(s, "crate=") || begins(s, "label.");
