@@ -442,8 +442,8 @@ static int settle_lock(struct attempt *a, struct err *err)
  * packages cannot be listed goes on: whatever is wrong with it, the build says it better. */
 static int list_packages(struct attempt *a, struct err *err)
 {
-    /* An old cargo's lock is not for the modern one to write. */
-    bool locked = json_bool(a->job->options, "locked", false) || old_pin(a->image.pinned);
+    /* Manifests that an old cargo can read do not fit the lock of the modern one: steps/old.py has held the crate's own to it. */
+    bool locked = json_bool(a->job->options, "locked", false) && !old_pin(a->image.pinned);
     AUTO(strs) struct strs command = {0};
     AUTO(buf) struct buf out = {0};
     struct step_result res;

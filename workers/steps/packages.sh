@@ -16,6 +16,21 @@ tell() {
     rm -f "$answer"
 }
 
+# A lock outside the crate is what the modern cargo wrote where an old one's stands beside the manifests: while it is asked it
+# has its own there.
+own=
+case $lock in
+/work/src/*) ;;
+*)
+    for arg; do
+        case $arg in --manifest-path=*) own=$(cargo locate-project --workspace --message-format plain "$arg") ;; esac
+    done
+    own=${own%/*}/Cargo.lock
+    [ ! -f "$own" ] || mv "$own" "$own.kept"
+    [ ! -f "$lock" ] || cp "$lock" "$own"
+    ;;
+esac
+
 cargo metadata --quiet --offline --format-version 1 "$@" >"$answer" || : >"$answer"
 tell
 # Without the targets: they are the arguments that begin with --filter-platform.
@@ -26,6 +41,10 @@ done
 host=$(rustc -vV | sed -n 's/^host: //p')
 cargo metadata --quiet --offline --format-version 1 "$@" --filter-platform="$host" >"$answer" 2>/dev/null || : >"$answer"
 tell
+if [ -n "$own" ]; then
+    rm -f "$own"
+    [ ! -f "$own.kept" ] || mv "$own.kept" "$own"
+fi
 # A lock is TOML, and so is a configuration: cargo itself reads it as one.
 if [ -f "$lock" ]; then
     cd /work/tmp && RUSTC_BOOTSTRAP=1 cargo -Zunstable-options config get --format json --config "$lock" package \
