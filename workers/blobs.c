@@ -35,7 +35,7 @@ static int copy(int from, int to, int64_t max, char ret_sha256[SHA256_HEX_SIZE],
         size += n;
         if (size > max) {
             hash_free(h);
-            return err_set(err, ERR_OUTPUT_TOO_LARGE, "the artifact is larger than max_artifact_bytes (%lld)",
+            return err_set(err, ERR_OUTPUT_TOO_LARGE, "the artifact grew beyond %lld bytes (max_artifact_bytes)",
                            (long long)max);
         }
         hash_add(h, block, (size_t)n);
@@ -67,6 +67,9 @@ int blob_stage(int root_fd, const char *file, const char *tmp_dir, int64_t max, 
     }
     if (fstat(from, &st) < 0 || !S_ISREG(st.st_mode))
         return err_set(err, ERR_BAD_SOURCE, "the build left something else than a file at %.120s", file);
+    if (st.st_size > max)
+        return err_set(err, ERR_OUTPUT_TOO_LARGE, "the artifact has %lld bytes, the limit is %lld (max_artifact_bytes)",
+                       (long long)st.st_size, (long long)max);
 
     AUTO(char_p) char *path = mem_printf("%s/artifact-XXXXXX", tmp_dir);
     AUTO(fd) int to = mkostemp(path, O_CLOEXEC);

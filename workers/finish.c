@@ -6,6 +6,7 @@
 #include "workers/job.h"
 #include "workers/link.h"
 #include "workers/paths.h"
+#include "workers/weight.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -133,6 +134,20 @@ static int check_unlinked(struct attempt *a, const struct files *all, struct err
                     a->profile->name);
 }
 
+/* Always -1. */
+static int too_large(struct attempt *a, int64_t max_size, struct err *err)
+{
+    const struct artifact *art = &a->result.artifacts[0];
+    AUTO(char_p) char *why = weight_text(art->metadata);
+
+    a->result.error.message = mem_printf("%.100s has %lld bytes, more than max_size=%lld%s%s", art->name,
+                                         (long long)art->size, (long long)max_size, why ? ": " : "", why ? why : "");
+    err_set(err, ERR_OUTPUT_TOO_LARGE, "%s", a->result.error.message);
+    return err_hint(err,
+                    "opt-level = \"z\", lto = true, codegen-units = 1 and strip = true in [profile.release] make it "
+                    "smaller; metadata.sizes of the artifact tells more");
+}
+
 static int check(struct attempt *a, const struct files *all, struct err *err)
 {
     int64_t max_size = json_int(a->job->options, "max_size", 0);
@@ -141,10 +156,7 @@ static int check(struct attempt *a, const struct files *all, struct err *err)
         return check_unlinked(a, all, err);
     if (check_contracts(a, all->p, all->count, err) < 0 || check_trials(a, all->p, all->count, err) < 0)
         return -1;
-    if (max_size > 0 && a->result.artifacts[0].size > max_size)
-        return err_set(err, ERR_OUTPUT_TOO_LARGE, "%.100s has %lld bytes, more than max_size=%lld",
-                       a->result.artifacts[0].name, (long long)a->result.artifacts[0].size, (long long)max_size);
-    return 0;
+    return max_size > 0 && a->result.artifacts[0].size > max_size ? too_large(a, max_size, err) : 0;
 }
 
 /* --- keep: the copies become blobs; the store's commit makes them the job's --- */
