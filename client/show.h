@@ -7,7 +7,8 @@
 #include "base/json.h"
 
 void show_artifact(const cJSON *artifact, const char *saved_as); /* of /artifacts; saved_as may be NULL */
-void show_failure(const cJSON *job); /* kind, message, hint, the log's excerpt; on standard error */
+void show_warnings(const cJSON *job);                            /* on standard error, as the next one */
+void show_failure(const cJSON *job); /* kind, message, hint, the compiler's errors, what was used, the log's excerpt */
 void show_job(const cJSON *job);     /* status ID */
 void show_group(const cJSON *group); /* a line for each job, after the group's own */
 void show_jobs(const cJSON *list);   /* status */

@@ -10,6 +10,7 @@
 #include "workers/images.h"
 #include "workers/joblog.h"
 #include "workers/kits.h"
+#include "workers/messages.h"
 #include "workers/plan.h"
 #include "workers/pool.h"
 #include "workers/profile.h"
@@ -20,6 +21,14 @@
 #define RUN_SIZE (ULID_SIZE + 12) /* "JOB-ATTEMPT" */
 
 enum stop { STOP_NONE, STOP_CANCEL, STOP_INTERRUPT };
+
+/* The phase that is under way: usage.h. */
+struct attempt_phase {
+    const char *name; /* static */
+    int64_t began;    /* clock_monotonic_ms */
+    double cpu_before;
+    int64_t written_before;
+};
 
 struct attempt {
     /* given by the pool */
@@ -51,6 +60,9 @@ struct attempt {
     char lock_hash[SHA256_HEX_SIZE]; /* of the uploaded one */
     const char *lock;                /* uploaded | resolved | none */
     cJSON *packages;                 /* that the build is made of (packages.h); NULL: not known */
-    int64_t bytes_written;
-    struct job result; /* phases, warnings, artifacts, error: what the store gets at the end */
+    struct attempt_phase phase;
+    int64_t bytes_there;       /* in the work folder, when it was last looked at */
+    int64_t bytes_written;     /* to it, so far */
+    struct messages *messages; /* of cargo's build; NULL: it has not begun */
+    struct job result;         /* phases, warnings, diagnostics, artifacts, error: what the store gets at the end */
 };

@@ -241,6 +241,7 @@ static void result_clear(struct job *r)
     mem_free(r->warnings);
     job_drop_artifacts(r);
     mem_free(r->artifacts);
+    job_diagnostics_clear(&r->diagnostics);
     job_error_clear(&r->error);
 }
 
@@ -314,7 +315,7 @@ static void conclude(struct worker *w, struct attempt *a, int r, bool engine_los
         e->kind = canceled ? ERR_CANCELED : why->kind == ERR_ENGINE ? ERR_INTERNAL : why->kind;
         a->result.state = canceled ? JOB_CANCELED : JOB_FAILED;
         if (!e->message)
-            e->message = mem_strdup(canceled ? "canceled" : why->msg);
+            e->message = mem_strdup(canceled && why->kind != ERR_CANCELED ? "canceled" : why->msg);
         if (!e->hint && why->hint[0])
             e->hint = mem_strdup(why->hint);
         if (err_retries(why->kind) && !canceled)
