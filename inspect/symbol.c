@@ -1,0 +1,288 @@
+/* symbol.c - see symbol.h. */
+#include "inspect/symbol.h"
+
+#include "base/mem.h"
+
+#include <libiberty/demangle.h>
+#include <setjmp.h>
+#include <stdbool.h>
+#include <string.h>
+
+/* Turns on the way to a crate's name; a back reference may lead to itself. */
+#define MAX_STEPS 1000
+
+static bool starts(const char *s, size_t len, const char *with)
+{
+    size_t n = strlen(with);
+
+    return len >= n && memcmp(s, with, n) == 0;
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static bool is_word(char c)
+{
+    return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+}
+
+static const char *find(const char *s, size_t len, const char *what)
+{
+    return memmem(s, len, what, strlen(what));
+}
+
+static const char *answer(const char *word, size_t *ret_len)
+{
+    *ret_len = strlen(word);
+    return word;
+}
+
+/* A decimal length and as many bytes; v0 puts a `_` between where it has to. */
+static bool read_ident(const char *s, size_t len, size_t *pos, bool v0, const char **ret, size_t *ret_len)
+{
+    size_t at = *pos, n = 0;
+
+    if (at >= len || !is_digit(s[at]))
+        return false;
+    for (; at < len && is_digit(s[at]) && n <= SYMBOL_MAX_NAME; at++)
+        n = 10 * n + (size_t)(s[at] - '0');
+    if (v0 && at < len && s[at] == '_')
+        at++;
+    if (n > len - at)
+        return false;
+    *ret = s + at;
+    *ret_len = n;
+    *pos = at + n;
+    return true;
+}
+
+/* --- v0: https://doc.rust-lang.org/rustc/symbol-mangling/v0.html --- */
+
+/* A number in base 62 up to its `_`; what does not fit leads nowhere. */
+static size_t read_number(const char *s, size_t len, size_t *pos)
+{
+    size_t v = 0, start = *pos;
+
+    for (; *pos < len && s[*pos] != '_'; ++*pos) {
+        char c = s[*pos];
+        unsigned digit = is_digit(c) ? (unsigned)(c - '0')
+                         : c >= 'a'  ? (unsigned)(c - 'a') + 10
+                                     : (unsigned)(c - 'A') + 36;
+        v = v > SYMBOL_MAX_NAME ? v : 62 * v + digit;
+    }
+    ++*pos;
+    return *pos == start + 1 ? 0 : v + 1;
+}
+
+static void skip_number(const char *s, size_t len, size_t *pos, char tag)
+{
+    if (*pos < len && s[*pos] == tag) {
+        ++*pos;
+        read_number(s, len, pos);
+    }
+}
+
+/* The first crate on the way into the path. Types are passed through, not understood: they stand in the way only in
+ * `<T as Trait>::method` of a trait's own methods, where the first crate is T's, or the trait's if T has none. */
+static bool v0_crate(const char *s, size_t len, const char **ret, size_t *ret_len)
+{
+    size_t pos = 0, target;
+
+    while (pos < len && is_digit(s[pos]))
+        pos++; /* a version of the encoding */
+    for (int steps = 0; steps < MAX_STEPS && pos < len; steps++)
+        switch (s[pos++]) {
+        case 'C': /* a crate */
+            skip_number(s, len, &pos, 's');
+            if (pos < len && s[pos] == 'u')
+                pos++; /* in Punycode */
+            return read_ident(s, len, &pos, true, ret, ret_len);
+        case 'N': /* something in a path, with its namespace */
+            pos++;
+            break;
+        case 'M':
+        case 'X': /* an `impl`, whose own path comes first */
+            skip_number(s, len, &pos, 's');
+            break;
+        case 'B':
+            target = read_number(s, len, &pos);
+            if (target >= pos)
+                return false;
+            pos = target;
+            break;
+        case 'L':
+            read_number(s, len, &pos);
+            break;
+        case 'D':
+        case 'F':
+            skip_number(s, len, &pos, 'G');
+            break;
+        case 'K': /* a function type's ABI */
+            pos += pos < len && s[pos] == 'C';
+            break;
+        default: /* generic arguments, references, arrays, tuples, basic types */
+            break;
+        }
+    return false;
+}
+
+/* --- legacy: as C++, less C++'s signs, `17h`, 16 digits and `E` at the end --- */
+
+/* Where the path's segments end, which is where the hash begins; 0: it is no such name. A suffix that LLVM appends (`.llvm.123`) does not count. */
+static size_t legacy_end(const char *s, size_t len)
+{
+    for (size_t at = len; at-- > 20;) {
+        if (s[at] != 'E' || memcmp(s + at - 19, "17h", 3) != 0)
+            continue;
+        size_t i = 0;
+        while (i < 16 && (is_digit(s[at - 16 + i]) || (s[at - 16 + i] >= 'a' && s[at - 16 + i] <= 'f')))
+            i++;
+        return i == 16 && (at + 1 == len || s[at + 1] == '.') ? at - 19 : 0;
+    }
+    return 0;
+}
+
+/* What may stand before a type's path, as legacy mangling writes it and as people do. */
+static const char *const SIGNS[] = {"_$",         "$LT$",     "$RF$",      "$BP$", "$LP$", "$u5b$", "mut$u20$",
+                                    "const$u20$", "dyn$u20$", "impl$u20$", "<",    "&",    "*",     "(",
+                                    "[",          "mut ",     "const ",    "dyn ", "impl "};
+
+/* `<alloc::vec::Vec<T> as core::fmt::Debug>` or a path: the word before the first `::` of the type, else of the trait.
+ * dots: `..` stands for `::`. */
+static bool qualified_crate(const char *s, size_t len, bool dots, const char **ret, size_t *ret_len)
+{
+    for (int turn = 0; turn < 2; turn++) {
+        for (size_t i = 0; i < COUNT(SIGNS);)
+            if (starts(s, len, SIGNS[i])) {
+                /* Of `_$` the sign that follows belongs to the next one. */
+                size_t n = i == 0 ? 1 : strlen(SIGNS[i]);
+                s += n;
+                len -= n;
+                i = 0;
+            } else {
+                i++;
+            }
+        size_t n = 0;
+        while (n < len && is_word(s[n]))
+            n++;
+        if (n > 0 && starts(s + n, len - n, dots ? ".." : "::")) {
+            *ret = s;
+            *ret_len = n;
+            return true;
+        }
+        const char *as = dots ? "$u20$as$u20$" : " as ", *trait = find(s, len, as);
+        if (!trait)
+            return false;
+        trait += strlen(as);
+        len -= (size_t)(trait - s);
+        s = trait;
+    }
+    return false;
+}
+
+static bool legacy_crate(const char *s, size_t len, const char **ret, size_t *ret_len)
+{
+    size_t pos = 0;
+
+    if (!read_ident(s, len, &pos, false, ret, ret_len))
+        return false;
+    return (is_word(**ret) && !starts(*ret, *ret_len, "_$")) || qualified_crate(*ret, *ret_len, true, ret, ret_len);
+}
+
+/* --- names that a tool has demangled already, as some linkers do in wasm's name section --- */
+
+/* C++ writes a function's parameters behind its name; Rust has brackets only within `<>`. */
+static bool has_parameters(const char *s, size_t len)
+{
+    int depth = 0;
+
+    for (size_t i = 0; i < len; i++) {
+        if (s[i] == '(' && depth == 0)
+            return true;
+        depth += (s[i] == '<') - (s[i] == '>' && i > 0 && s[i - 1] != '-');
+    }
+    return false;
+}
+
+const char *symbol_crate(const char *name, size_t len, size_t *ret_len)
+{
+    const char *crate = NULL;
+    size_t end;
+    bool found;
+
+    if (len == 0 || len > SYMBOL_MAX_NAME)
+        return answer(SYMBOL_UNNAMED, ret_len);
+    if (starts(name, len, "_R")) {
+        found = v0_crate(name + 2, len - 2, &crate, ret_len);
+    } else if (starts(name, len, "_Z")) {
+        end = legacy_end(name, len);
+        if (end == 0)
+            return answer(SYMBOL_CXX, ret_len);
+        found = end > 3 && legacy_crate(name + 3, end - 3, &crate, ret_len);
+    } else if (find(name, len, "::")) {
+        if (has_parameters(name, len))
+            return answer(SYMBOL_CXX, ret_len);
+        found = starts(name, len, "_$") ? qualified_crate(name, len, true, &crate, ret_len)
+                                        : qualified_crate(name, len, false, &crate, ret_len);
+    } else {
+        /* rustc's anonymous constants have names of their own kind. */
+        return answer(starts(name, len, "anon.") ? SYMBOL_COMPILER : SYMBOL_C, ret_len);
+    }
+    if (!found || *ret_len == 0 || *ret_len > SYMBOL_MAX_CRATE)
+        return answer(SYMBOL_UNNAMED, ret_len);
+    return *ret_len == 7 && memcmp(crate, "__rustc", 7) == 0 ? answer(SYMBOL_COMPILER, ret_len) : crate;
+}
+
+const char *symbol_member_crate(const char *name, size_t len, size_t *ret_len)
+{
+    /* LIBRARY.CRATE.HASH-cgu.0.rcgu.o */
+    static const char ending[] = ".rcgu.o";
+    const char *crate = memchr(name, '.', len), *hash, *unit;
+
+    if (len < sizeof ending || memcmp(name + len - (sizeof ending - 1), ending, sizeof ending - 1) != 0)
+        return NULL;
+    hash = crate ? memchr(crate + 1, '.', len - (size_t)(crate + 1 - name)) : NULL;
+    unit = hash ? find(hash, len - (size_t)(hash - name), "-cgu.") : NULL;
+    if (!unit || hash == crate + 1 || (size_t)(hash - crate) > SYMBOL_MAX_CRATE)
+        return answer(SYMBOL_COMPILER, ret_len); /* the allocator's shims have an object of their own */
+    *ret_len = (size_t)(hash - crate - 1);
+    return crate + 1;
+}
+
+/* --- the library --- */
+struct text {
+    jmp_buf full;
+    size_t len;
+    char bytes[SYMBOL_MAX_TEXT];
+};
+
+static void append(const char *s, size_t n, void *opaque)
+{
+    struct text *t = opaque;
+    size_t room = sizeof t->bytes - t->len, most = n < room ? n : room;
+
+    memcpy(t->bytes + t->len, s, most);
+    t->len += most;
+    /* The library cannot be told to stop, and would go on for years where back references multiply. What it has
+     * allocated then, for a name in Punycode, is lost: some kilobytes, of a name that is shown. */
+    if (n > room)
+        longjmp(t->full, 1);
+}
+
+static bool demangle(const char *name, struct text *t)
+{
+    return setjmp(t->full) != 0 || rust_demangle_callback(name, DMGL_NO_OPTS, append, t);
+}
+
+void symbol_text(const char *name, size_t len, struct buf *ret)
+{
+    AUTO(char_p) char *terminated = mem_strndup(name, len < SYMBOL_MAX_NAME ? len : SYMBOL_MAX_NAME);
+    struct text t = {.len = 0};
+
+    if (len <= SYMBOL_MAX_NAME && demangle(terminated, &t) && t.len > 0)
+        buf_put(ret, t.bytes, t.len);
+    else
+        buf_put(ret, name, len < SYMBOL_MAX_TEXT ? len : SYMBOL_MAX_TEXT);
+}
