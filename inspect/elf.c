@@ -13,7 +13,7 @@
 #include <string.h>
 
 #define MAX_SYMBOLS 2000000
-#define MAX_PRODUCERS 100
+#define MAX_COMMENT 16384   /* bytes of .comment that are read */
 #define MAX_VERSIONS 100000 /* steps through the versions needed */
 
 /* Relocation types are numbers below this on the machines whose names we know. */
@@ -495,18 +495,18 @@ static void put_symbol_count(const struct elf_image *img, cJSON *root)
 static void put_producers(const struct elf_image *img, struct report *r)
 {
     cJSON *list = cJSON_AddArrayToObject(r->root, "producers");
+    size_t len;
 
     for (size_t i = 1; i < img->section_count; i++) {
         const GElf_Shdr *s = &img->sections[i];
         if (s->sh_type != SHT_PROGBITS || !elf_section_is(img, s, ".comment"))
             continue;
-        for (uint64_t at = 0; at < s->sh_size && cJSON_GetArraySize(list) < MAX_PRODUCERS;) {
-            size_t len;
+        for (uint64_t at = 0; at < s->sh_size && at < MAX_COMMENT; at += len + 1) {
             const char *text = elf_string_at(img, s->sh_offset, s->sh_size, at, &len);
             if (len > 0)
                 report_list_name(r, list, text, len);
-            at += len + 1;
         }
+        break;
     }
 }
 

@@ -1,4 +1,4 @@
-/* sizes.c - see sizes.h. The tables are open addressing over a fixed array, at most half full. */
+/* sizes.c - see sizes.h. A table is open addressing over an array of a power of two, at most half full. */
 #include "inspect/sizes.h"
 
 #include "inspect/symbol.h"
@@ -6,12 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SLOTS ((size_t)2 * SIZES_MAX_NAMES)
+/* Names that somebody made to collide end as "(others)". */
+#define MAX_TRIES 64
 
 static size_t hash(const char *s, size_t len)
 {
-    uint64_t h =
-        UINT64_C(14695981039346656037); /* FNV-1a; whoever makes names collide gets "(others)" later, no more */
+    uint64_t h = UINT64_C(14695981039346656037); /* FNV-1a */
 
     for (size_t i = 0; i < len; i++)
         h = (h ^ (unsigned char)s[i]) * UINT64_C(1099511628211);
@@ -25,29 +25,52 @@ static int compare_names(const char *a, size_t a_len, const char *b, size_t b_le
     return r ? r : (a_len > b_len) - (a_len < b_len);
 }
 
+/* Where the name is or would be; NULL: others crowd its place. */
+static struct sizes_sum *find(struct sizes_sum *slots, size_t count, const char *name, size_t len)
+{
+    size_t i = hash(name, len) & (count - 1);
+
+    for (int tries = 0; tries < MAX_TRIES; tries++, i = (i + 1) & (count - 1))
+        if (!slots[i].name || compare_names(slots[i].name, slots[i].len, name, len) == 0)
+            return &slots[i];
+    return NULL;
+}
+
+static void grow(struct sizes_table *t)
+{
+    size_t count = t->count ? 2 * t->count : 64;
+    struct sizes_sum *slots = mem_alloc(count * sizeof *slots);
+
+    for (size_t i = 0; i < t->count; i++) {
+        const struct sizes_sum *old = &t->slots[i];
+        struct sizes_sum *to = old->name ? find(slots, count, old->name, old->len) : NULL;
+        if (to) {
+            *to = *old;
+        } else if (old->name) {
+            t->others.bytes += old->bytes;
+            t->others.count += old->count;
+            t->used--;
+        }
+    }
+    free(t->slots);
+    t->slots = slots;
+    t->count = count;
+}
+
 void sizes_add(struct sizes_table *t, const char *name, size_t len, uint64_t bytes, uint64_t count)
 {
-    struct sizes_sum *slot = &t->others;
-
-    if (!t->slots)
-        t->slots = mem_alloc(SLOTS * sizeof *t->slots);
-    size_t i = hash(name, len) % SLOTS;
-    for (int tries = 0; tries < 64; tries++, i = (i + 1) % SLOTS) {
-        struct sizes_sum *s = &t->slots[i];
-        if (!s->name && t->used < SIZES_MAX_NAMES) {
-            t->used++;
-            s->name = name;
-            s->len = len;
-        }
-        if (s->name && compare_names(s->name, s->len, name, len) == 0) {
-            slot = s;
-            break;
-        }
-        if (!s->name)
-            break;
+    if (2 * t->used >= t->count && t->used < SIZES_MAX_NAMES)
+        grow(t);
+    struct sizes_sum *to = find(t->slots, t->count, name, len);
+    if (to && !to->name && t->used < SIZES_MAX_NAMES) {
+        to->name = name;
+        to->len = len;
+        t->used++;
     }
-    slot->bytes += bytes;
-    slot->count += count;
+    if (!to || !to->name)
+        to = &t->others;
+    to->bytes += bytes;
+    to->count += count;
     t->bytes += bytes;
 }
 
@@ -85,7 +108,7 @@ void sizes_put_table(const struct sizes_table *t, cJSON *obj, const char *key, c
     struct sizes_sum others = t->others;
     size_t n = 0;
 
-    for (size_t i = 0; t->slots && i < SLOTS; i++)
+    for (size_t i = 0; i < t->count; i++)
         if (t->slots[i].name)
             sorted[n++] = &t->slots[i];
     qsort(sorted, n, sizeof *sorted, larger_sum);

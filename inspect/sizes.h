@@ -23,7 +23,7 @@ struct sizes_sum {
 /* Sums by name. {0} is an empty one. */
 struct sizes_table {
     struct sizes_sum *slots; /* owned */
-    size_t used;
+    size_t count, used;
     uint64_t bytes; /* of all */
     struct sizes_sum others;
 };

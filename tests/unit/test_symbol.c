@@ -1,0 +1,243 @@
+/* test_symbol.c - names of symbols: legacy, v0, C++, plain, demangled already, and names that were made to hurt. */
+#include "inspect/symbol.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* The name at its exact size, so that the sanitizers see a step beyond its end. */
+static void crate_is(const char *name, size_t len, const char *want)
+{
+    AUTO(char_p) char *exact = malloc(len ? len : 1);
+    size_t got_len = 0;
+
+    assert_non_null(exact);
+    memcpy(exact, name, len);
+    const char *got = symbol_crate(exact, len, &got_len);
+    if (got_len != strlen(want) || memcmp(got, want, got_len) != 0)
+        fail_msg("%s is of %.*s, not of %s", name, (int)got_len, got, want);
+}
+
+static void text_is(const char *name, const char *want)
+{
+    AUTO(buf) struct buf text = {0};
+
+    symbol_text(name, strlen(name), &text);
+    assert_string_equal(text.p, want);
+}
+
+#define HASH "17h0123456789abcdefE"
+
+static void test_crates(void **state)
+{
+    static const struct {
+        const char *name, *crate;
+    } cases[] = {
+        /* legacy */
+        {"_ZN4core3fmt9Formatter3pad" HASH, "core"},
+        {"_ZN4core3fmt9Formatter3pad" HASH ".llvm.123456", "core"},
+        {"_ZN7smelter3ore4melt28_$u7b$$u7b$closure$u7d$$u7d$" HASH, "smelter"},
+        {"_ZN58_$LT$alloc..string..String$u20$as$u20$core..fmt..Write$GT$9write_str" HASH, "alloc"},
+        {"_ZN50_$LT$$RF$mut$u20$W$u20$as$u20$core..fmt..Write$GT$10write_char" HASH, "core"},
+        {"_ZN52_$LT$$RF$smelter..Ore$u20$as$u20$core..fmt..Debug$GT$3fmt" HASH, "smelter"},
+        {"_ZN44_$LT$$LP$A$C$B$RP$$u20$as$u20$smelter..Sum$GT$3sum" HASH, "smelter"},
+        {"_ZN4core3fmt3num52_$LT$impl$u20$core..fmt..Debug$u20$for$u20$usize$GT$3fmt" HASH, "core"},
+        {"_ZN9libunwind5Thing3runEv", "(C++)"},
+        {"_ZTVN10__cxxabiv117__class_type_infoE", "(C++)"},
+        {"_ZN4core3fmt9Formatter3pad17h0123456789abcdezE", "(C++)"},
+        {"_ZN" HASH, "(unnamed)"},
+        {"_ZN99core" HASH, "(unnamed)"},
+        /* v0: of an impl the crate that holds it */
+        {"_RNvNtCs1234_7smelter3ore4melt", "smelter"},
+        {"_RNvC7smelter4melt", "smelter"},
+        {"_RNvNtCs1234_7smelter3ore4melt.llvm.99", "smelter"},
+        {"_RNvXs_Cs1234_7smelterNtNtCs5678_5alloc6string6StringNtB4_3Sum3sum", "smelter"},
+        {"_RNvMs_NtCs1234_7smelter3oreNtB4_3Ore4melt", "smelter"},
+        {"_RINvNtCs5678_4core3ptr13drop_in_placeNtCs1234_7smelter3OreEB4_", "core"},
+        {"_RNCNvCs1234_7smelter4main0B3_", "smelter"},
+        {"_RNvYNtCs1234_7smelter3OreNtNtCs5678_4core3fmt5Write9write_fmtB4_", "smelter"},
+        {"_RNvYShNtCs1234_7smelter3Sum5twiceB4_", "smelter"},
+        {"_RNvYRL0_Ahj10_NtCs1234_7smelter3Sum5twiceB4_", "smelter"},
+        {"_RNvYThtENtCs1234_7smelter3Sum5twiceB4_", "smelter"},
+        {"_RNvYDG_NtCs1234_7smelter3SumEL_NtB4_3Sum5twiceB4_", "smelter"},
+        {"_RNvYFUKCENtCs1234_7smelter3OreNtB4_3Sum5twice", "smelter"},
+        {"_RNvCs1234_7___rustc12___rust_alloc", "(compiler)"},
+        {"_RNvCs1234_8__hidden4melt", "__hidden"},
+        {"_R0NvC7smelter4melt", "smelter"},
+        /* plain names */
+        {"memcpy", "(C symbols)"},
+        {"", "(unnamed)"},
+        {"anon.0123456789abcdef.3", "(compiler)"},
+        /* demangled by somebody else */
+        {"smelter::ore::melt", "smelter"},
+        {"core::fmt::Formatter::pad::h0123456789abcdef", "core"},
+        {"<alloc::string::String as core::fmt::Write>::write_str", "alloc"},
+        {"<&mut T as core::fmt::Write>::write_str", "core"},
+        {"<(A, B) as smelter::Sum>::sum", "smelter"},
+        {"_$LT$alloc..string..String$u20$as$u20$core..fmt..Write$GT$::write_str::h0123456789abcdef", "alloc"},
+        {"std::__1::vector<int>::push_back(int const&)", "(C++)"},
+        {"::", "(unnamed)"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++)
+        crate_is(cases[i].name, strlen(cases[i].name), cases[i].crate);
+}
+
+static void test_texts(void **state)
+{
+    (void)state;
+    text_is("_ZN4core3fmt9Formatter3pad" HASH, "core::fmt::Formatter::pad");
+    text_is("_ZN58_$LT$alloc..string..String$u20$as$u20$core..fmt..Write$GT$9write_str" HASH,
+            "<alloc::string::String as core::fmt::Write>::write_str");
+    text_is("_RNvNtCs1234_7smelter3ore4melt", "smelter::ore::melt");
+    text_is("_RNvC7smelteru8gdel_5qa", "smelter::g\xc3\xb6"
+                                       "del");
+    text_is("_RNvC7smelter", "_RNvC7smelter"); /* cut off */
+    text_is("_ZN9libunwind5Thing3runEv", "_ZN9libunwind5Thing3runEv");
+    text_is("memcpy", "memcpy");
+    text_is("", "");
+}
+
+/* Back references that lead to themselves, forwards, far away. */
+static void test_back_references(void **state)
+{
+    static const char *const names[] = {"_RB_",    "_RNvB_3fun",  "_RNvB0_3fun",      "_RNvBzzzzzzzzzzzzzzzzzzzz_3fun",
+                                        "_RB",     "_RNvYB1_C1a", "_RBA_C7smelter4x", "_RINvB2_3funB1_E",
+                                        "_RNvBZZ", "_RXB_uB_"};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(names); i++) {
+        AUTO(buf) struct buf text = {0};
+        crate_is(names[i], strlen(names[i]), "(unnamed)");
+        symbol_text(names[i], strlen(names[i]), &text);
+        assert_string_equal(text.p, names[i]);
+    }
+}
+
+static void put_number(struct buf *b, size_t n)
+{
+    static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
+    if (n == 0)
+        buf_puts(b, "_");
+    else if (n <= 62)
+        buf_printf(b, "%c_", digits[n - 1]);
+    else
+        buf_printf(b, "%c%c_", digits[(n - 1) / 62], digits[(n - 1) % 62]);
+}
+
+/* Sixty tuples, each of twice the one before: 2^60 words, were nobody to stop the library. */
+static void test_multiplying_name(void **state)
+{
+    AUTO(buf) struct buf name = {0}, text = {0};
+    size_t last = 0;
+
+    (void)state;
+    buf_puts(&name, "_RINvC1a1f");
+    last = name.len - 2;
+    buf_puts(&name, "TuuE");
+    for (int i = 0; i < 60; i++) {
+        size_t at = name.len - 2;
+        buf_puts(&name, "TB");
+        put_number(&name, last);
+        buf_puts(&name, "B");
+        put_number(&name, last);
+        buf_puts(&name, "E");
+        last = at;
+    }
+    buf_puts(&name, "E");
+    crate_is(name.p, name.len, "a");
+    symbol_text(name.p, name.len, &text);
+    assert_int_equal(text.len, SYMBOL_MAX_TEXT);
+    assert_int_equal(strncmp(text.p, "a::f::<((), ()), (((), ()), ((), ()))", 37), 0);
+}
+
+static void test_depth_and_length(void **state)
+{
+    AUTO(char_p) char *deep = mem_alloc(SYMBOL_MAX_NAME + 2);
+    AUTO(buf) struct buf text = {0};
+
+    (void)state;
+    memset(deep, 'R', SYMBOL_MAX_NAME + 1);
+    memcpy(deep, "_RINvC1a1f", 10);
+    crate_is(deep, SYMBOL_MAX_NAME, "a");
+    crate_is(deep, SYMBOL_MAX_NAME + 1, "(unnamed)");
+    symbol_text(deep, SYMBOL_MAX_NAME, &text); /* the library's own limit of depth */
+    assert_int_equal(text.len, SYMBOL_MAX_TEXT);
+    memset(deep, 'Y', SYMBOL_MAX_NAME + 1);
+    memcpy(deep, "_R", 2);
+    crate_is(deep, SYMBOL_MAX_NAME, "(unnamed)");
+    /* A NUL ends no name in wasm. */
+    crate_is("core\0::x", 8, "(unnamed)");
+    buf_clear(&text);
+    symbol_text("a\0b", 3, &text);
+    assert_int_equal(text.len, 3);
+}
+
+/* Every cut and many changes of a name: the answer is never empty and lies within the name or is a word. */
+static void test_mutations(void **state)
+{
+    static const char *const names[] = {
+        "_RNvXs_Cs1234_7smelterNtNtCs5678_5alloc6string6StringNtB4_3Sum3sum",
+        "_ZN58_$LT$alloc..string..String$u20$as$u20$core..fmt..Write$GT$9write_str" HASH,
+        "<alloc::string::String as core::fmt::Write>::write_str"};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(names); i++)
+        for (size_t n = 0; n <= strlen(names[i]); n++)
+            for (int flip = 0; flip < 128; flip++) {
+                AUTO(char_p) char *copy = malloc(n ? n : 1);
+                AUTO(buf) struct buf text = {0};
+                size_t len = 0;
+                assert_non_null(copy);
+                memcpy(copy, names[i], n);
+                if (n > 0)
+                    copy[(size_t)flip * 7 % n] ^= (char)flip;
+                const char *crate = symbol_crate(copy, n, &len);
+                assert_true(len > 0 && len <= SYMBOL_MAX_CRATE);
+                assert_true(crate[0] == '(' || (crate >= copy && crate + len <= copy + n));
+                symbol_text(copy, n, &text);
+                assert_true(text.len <= SYMBOL_MAX_TEXT);
+            }
+}
+
+static void test_members(void **state)
+{
+    static const struct {
+        const char *name, *crate;
+    } cases[] = {
+        {"libsmelter.smelter.39919da40b73ea71-cgu.0.rcgu.o", "smelter"},
+        {"std-a466aec70b9a9679.std.64480a6fcbd14bbf-cgu.020.rcgu.o", "std"},
+        {"libsmelter.4e5f.rcgu.o", "(compiler)"},
+        {".rcgu.o", "(other)"},
+        {"..-cgu.0.rcgu.o", "(compiler)"},
+        {"memcpy.lo", "(other)"},
+        {"", "(other)"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        size_t len = 7;
+        const char *crate = symbol_member_crate(cases[i].name, strlen(cases[i].name), &len);
+        if (!crate)
+            crate = "(other)";
+        assert_int_equal(len, strlen(cases[i].crate));
+        assert_memory_equal(crate, cases[i].crate, len);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_crates),           cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_back_references),  cmocka_unit_test(test_multiplying_name),
+        cmocka_unit_test(test_depth_and_length), cmocka_unit_test(test_mutations),
+        cmocka_unit_test(test_members),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
