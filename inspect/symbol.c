@@ -263,7 +263,8 @@ static void append(const char *s, size_t n, void *opaque)
     struct text *t = opaque;
     size_t room = sizeof t->bytes - t->len, most = n < room ? n : room;
 
-    memcpy(t->bytes + t->len, s, most);
+    if (most > 0) /* an empty identifier has no address */
+        memcpy(t->bytes + t->len, s, most);
     t->len += most;
     /* The library cannot be told to stop, and would go on for years where back references multiply. What it has
      * allocated then, for a name in Punycode, is lost: some kilobytes, of a name that is shown. */
