@@ -122,210 +122,212 @@ static void test_fs(void **state)
     far_text((Elf64_Ehdr *)(void *)b.p, b.p);
     AUTO(json) cJSON *lying = inspect_bytes(elf_inspect, b.p, b.len, &err);
     assert_json(lying, "fs", "{\"instructions\":0,\"functions\":[],\"whole\":false}");
-    static void test_sizes(void **state)
-    {
-        AUTO(json) cJSON *object = inspect_file(elf_inspect, "elf/rust.o");
-        AUTO(json) cJSON *r = inspect_file(elf_inspect, "elf/rust");
-        const cJSON *sizes = json_obj(r, "sizes");
+}
 
-        (void)state;
-        assert_json(r, "symbols", "16");
-        assert_json(r, "producers", "[\"GCC: (Debian 12.2.0-14+deb12u1) 12.2.0\"]");
-        assert_json(sizes, "code_bytes", "138");
-        /* also_memcpy is memcpy, counted once; six bytes are nobody's. */
-        assert_json(
-            sizes, "by_crate",
-            "[{\"crate\":\"(C symbols)\",\"bytes\":42,\"functions\":2},"
-            "{\"crate\":\"core\",\"bytes\":40,\"functions\":1},{\"crate\":\"smelter\",\"bytes\":30,\"functions\":1},"
-            "{\"crate\":\"(C++)\",\"bytes\":20,\"functions\":1},{\"crate\":\"(none)\",\"bytes\":6,\"functions\":0}]");
-        assert_json(sizes, "largest_functions",
-                    "[{\"name\":\"core::fmt::Formatter::pad\",\"crate\":\"core\",\"bytes\":40},"
-                    "{\"name\":\"_start\",\"crate\":\"(C symbols)\",\"bytes\":32},"
-                    "{\"name\":\"smelter::ore::melt\",\"crate\":\"smelter\",\"bytes\":30},"
-                    "{\"name\":\"_ZN9libunwind5Thing3runEv\",\"crate\":\"(C++)\",\"bytes\":20},"
-                    "{\"name\":\"memcpy\",\"crate\":\"(C symbols)\",\"bytes\":10}]");
-        assert_json(sizes, "largest_data",
-                    "[{\"name\":\"smelter::ORES\",\"crate\":\"smelter\",\"bytes\":400},"
-                    "{\"name\":\"zero\",\"crate\":\"(C symbols)\",\"bytes\":64},"
-                    "{\"name\":\"data\",\"crate\":\"(C symbols)\",\"bytes\":16},"
-                    "{\"name\":\"smelter::HOT\",\"crate\":\"smelter\",\"bytes\":4},"
-                    "{\"name\":\"here\",\"crate\":\"(C symbols)\",\"bytes\":4}]");
-        inspect_sums(r, 5880);
-        inspect_sums(object, 1760);
-        assert_json(json_obj(object, "sizes"), "code_bytes", "106");
-    }
+static void test_sizes(void **state)
+{
+    AUTO(json) cJSON *object = inspect_file(elf_inspect, "elf/rust.o");
+    AUTO(json) cJSON *r = inspect_file(elf_inspect, "elf/rust");
+    const cJSON *sizes = json_obj(r, "sizes");
 
-    /* What is stripped is not guessed. */
-    static void test_sizes_of_stripped(void **state)
-    {
-        AUTO(json) cJSON *r = inspect_file(elf_inspect, "elf/lib.so");
-        const cJSON *sizes = json_obj(r, "sizes");
+    (void)state;
+    assert_json(r, "symbols", "16");
+    assert_json(r, "producers", "[\"GCC: (Debian 12.2.0-14+deb12u1) 12.2.0\"]");
+    assert_json(sizes, "code_bytes", "138");
+    /* also_memcpy is memcpy, counted once; six bytes are nobody's. */
+    assert_json(
+        sizes, "by_crate",
+        "[{\"crate\":\"(C symbols)\",\"bytes\":42,\"functions\":2},"
+        "{\"crate\":\"core\",\"bytes\":40,\"functions\":1},{\"crate\":\"smelter\",\"bytes\":30,\"functions\":1},"
+        "{\"crate\":\"(C++)\",\"bytes\":20,\"functions\":1},{\"crate\":\"(none)\",\"bytes\":6,\"functions\":0}]");
+    assert_json(sizes, "largest_functions",
+                "[{\"name\":\"core::fmt::Formatter::pad\",\"crate\":\"core\",\"bytes\":40},"
+                "{\"name\":\"_start\",\"crate\":\"(C symbols)\",\"bytes\":32},"
+                "{\"name\":\"smelter::ore::melt\",\"crate\":\"smelter\",\"bytes\":30},"
+                "{\"name\":\"_ZN9libunwind5Thing3runEv\",\"crate\":\"(C++)\",\"bytes\":20},"
+                "{\"name\":\"memcpy\",\"crate\":\"(C symbols)\",\"bytes\":10}]");
+    assert_json(sizes, "largest_data",
+                "[{\"name\":\"smelter::ORES\",\"crate\":\"smelter\",\"bytes\":400},"
+                "{\"name\":\"zero\",\"crate\":\"(C symbols)\",\"bytes\":64},"
+                "{\"name\":\"data\",\"crate\":\"(C symbols)\",\"bytes\":16},"
+                "{\"name\":\"smelter::HOT\",\"crate\":\"smelter\",\"bytes\":4},"
+                "{\"name\":\"here\",\"crate\":\"(C symbols)\",\"bytes\":4}]");
+    inspect_sums(r, 5880);
+    inspect_sums(object, 1760);
+    assert_json(json_obj(object, "sizes"), "code_bytes", "106");
+}
 
-        (void)state;
-        assert_json(r, "symbols", "null");
-        assert_json(sizes, "by_crate", "null");
-        assert_json(sizes, "largest_functions", "null");
-        assert_json(sizes, "largest_data", "null");
-        assert_true(json_int(sizes, "code_bytes", 0) > 0);
-    }
+/* What is stripped is not guessed. */
+static void test_sizes_of_stripped(void **state)
+{
+    AUTO(json) cJSON *r = inspect_file(elf_inspect, "elf/lib.so");
+    const cJSON *sizes = json_obj(r, "sizes");
 
-    /* In an object, .text.common_name and .text.weak_one are .text; debug sections keep their names. */
-    static void test_sections_of_objects(void **state)
-    {
-        AUTO(json) cJSON *r = inspect_file(elf_inspect, "elf/debug.o");
-        const cJSON *item, *list = json_arr(json_obj(r, "sizes"), "by_section");
-        bool text = false, debug = false;
+    (void)state;
+    assert_json(r, "symbols", "null");
+    assert_json(sizes, "by_crate", "null");
+    assert_json(sizes, "largest_functions", "null");
+    assert_json(sizes, "largest_data", "null");
+    assert_true(json_int(sizes, "code_bytes", 0) > 0);
+}
 
-        (void)state;
-        cJSON_ArrayForEach(item, list)
-        {
-            const char *name = json_str(item, "name", "");
-            text |= strcmp(name, ".text") == 0 && json_int(item, "bytes", 0) == json_int(r, "text_size", -1);
-            debug |= strcmp(name, ".debug_info") == 0;
-            assert_null(strchr(name + 1, '.'));
-        }
-        assert_true(text && debug);
-        inspect_sums(r, 3992);
-    }
+/* In an object, .text.common_name and .text.weak_one are .text; debug sections keep their names. */
+static void test_sections_of_objects(void **state)
+{
+    AUTO(json) cJSON *r = inspect_file(elf_inspect, "elf/debug.o");
+    const cJSON *item, *list = json_arr(json_obj(r, "sizes"), "by_section");
+    bool text = false, debug = false;
 
-    /* Changes a 64-bit header's field and says what the inspector answers; NULL if it is content. */
-    static char *with_header(void (*change)(Elf64_Ehdr * head))
+    (void)state;
+    cJSON_ArrayForEach(item, list)
     {
-        AUTO(buf) struct buf b = {0};
-        struct err err = ERR_INIT;
-        Elf64_Ehdr head;
+        const char *name = json_str(item, "name", "");
+        text |= strcmp(name, ".text") == 0 && json_int(item, "bytes", 0) == json_int(r, "text_size", -1);
+        debug |= strcmp(name, ".debug_info") == 0;
+        assert_null(strchr(name + 1, '.'));
+    }
+    assert_true(text && debug);
+    inspect_sums(r, 3992);
+}
 
-        inspect_load("elf/static", &b);
-        memcpy(&head, b.p, sizeof head);
-        change(&head);
-        memcpy(b.p, &head, sizeof head);
-        AUTO(json) cJSON *r = inspect_bytes(elf_inspect, b.p, b.len, &err);
-        if (!r)
-            assert_int_equal(err.kind, ERR_CONTRACT);
-        return r ? NULL : mem_strdup(err.msg);
-    }
+/* Changes a 64-bit header's field and says what the inspector answers; NULL if it is content. */
+static char *with_header(void (*change)(Elf64_Ehdr *head))
+{
+    AUTO(buf) struct buf b = {0};
+    struct err err = ERR_INIT;
+    Elf64_Ehdr head;
 
-    static void far_sections(Elf64_Ehdr * h)
-    {
-        h->e_shoff = UINT64_MAX - 10;
-    }
-    static void many_sections(Elf64_Ehdr * h)
-    {
-        h->e_shnum = 60000;
-    }
-    static void odd_sections(Elf64_Ehdr * h)
-    {
-        h->e_shentsize = 1;
-    }
-    static void far_segments(Elf64_Ehdr * h)
-    {
-        h->e_phoff = UINT64_MAX;
-    }
-    static void big_endian(Elf64_Ehdr * h)
-    {
-        h->e_ident[EI_DATA] = ELFDATA2MSB;
-    }
-    static void odd_type(Elf64_Ehdr * h)
-    {
-        h->e_type = 77;
-    }
-    static void no_sections(Elf64_Ehdr * h)
-    {
-        h->e_shoff = 0;
-        h->e_shnum = 0;
-        h->e_shstrndx = 0;
-    }
-    static void wrong_names(Elf64_Ehdr * h)
-    {
-        h->e_shstrndx = 500;
-    }
+    inspect_load("elf/static", &b);
+    memcpy(&head, b.p, sizeof head);
+    change(&head);
+    memcpy(b.p, &head, sizeof head);
+    AUTO(json) cJSON *r = inspect_bytes(elf_inspect, b.p, b.len, &err);
+    if (!r)
+        assert_int_equal(err.kind, ERR_CONTRACT);
+    return r ? NULL : mem_strdup(err.msg);
+}
 
-    static void test_lying_headers(void **state)
-    {
-        static void (*const bad[])(Elf64_Ehdr *) = {far_sections, many_sections, odd_sections,
-                                                    far_segments, big_endian,    odd_type};
-        struct err err = ERR_INIT;
+static void far_sections(Elf64_Ehdr *h)
+{
+    h->e_shoff = UINT64_MAX - 10;
+}
+static void many_sections(Elf64_Ehdr *h)
+{
+    h->e_shnum = 60000;
+}
+static void odd_sections(Elf64_Ehdr *h)
+{
+    h->e_shentsize = 1;
+}
+static void far_segments(Elf64_Ehdr *h)
+{
+    h->e_phoff = UINT64_MAX;
+}
+static void big_endian(Elf64_Ehdr *h)
+{
+    h->e_ident[EI_DATA] = ELFDATA2MSB;
+}
+static void odd_type(Elf64_Ehdr *h)
+{
+    h->e_type = 77;
+}
+static void no_sections(Elf64_Ehdr *h)
+{
+    h->e_shoff = 0;
+    h->e_shnum = 0;
+    h->e_shstrndx = 0;
+}
+static void wrong_names(Elf64_Ehdr *h)
+{
+    h->e_shstrndx = 500;
+}
 
-        (void)state;
-        for (size_t i = 0; i < COUNT(bad); i++) {
-            AUTO(char_p) char *msg = with_header(bad[i]);
-            if (!msg)
-                fail_msg("change %zu was accepted", i);
-            assert_int_equal(strncmp(msg, "byte ", 5), 0);
-        }
-        assert_null(with_header(no_sections));
-        assert_null(with_header(wrong_names));
-        assert_null(inspect_bytes(elf_inspect, "", 0, &err));
-        assert_null(inspect_bytes(elf_inspect, "\177ELF\2\1\1", 7, &err));
-        assert_null(inspect_bytes(elf_inspect, "\177ELF\2\1\1\0\0\0\0\0\0\0\0\0\3\0", 18, &err));
+static void test_lying_headers(void **state)
+{
+    static void (*const bad[])(Elf64_Ehdr *) = {far_sections, many_sections, odd_sections,
+                                                far_segments, big_endian,    odd_type};
+    struct err err = ERR_INIT;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        AUTO(char_p) char *msg = with_header(bad[i]);
+        if (!msg)
+            fail_msg("change %zu was accepted", i);
+        assert_int_equal(strncmp(msg, "byte ", 5), 0);
     }
+    assert_null(with_header(no_sections));
+    assert_null(with_header(wrong_names));
+    assert_null(inspect_bytes(elf_inspect, "", 0, &err));
+    assert_null(inspect_bytes(elf_inspect, "\177ELF\2\1\1", 7, &err));
+    assert_null(inspect_bytes(elf_inspect, "\177ELF\2\1\1\0\0\0\0\0\0\0\0\0\3\0", 18, &err));
+}
 
-    /* Sections that all name the same bytes must not make the work grow with their product. */
-    static void test_overlapping_sections(void **state)
-    {
-        enum { SECTIONS = 2000, TABLE = 240000 };
-        AUTO(buf) struct buf b = {0};
-        AUTO(char_p) char *table = mem_alloc(TABLE);
-        struct err err = ERR_INIT;
-        Elf64_Ehdr h = {.e_type = ET_REL,
-                        .e_machine = EM_X86_64,
-                        .e_version = 1,
-                        .e_ehsize = sizeof h,
-                        .e_shentsize = sizeof(Elf64_Shdr),
-                        .e_shnum = SECTIONS,
-                        .e_shoff = sizeof h + TABLE};
-        Elf64_Shdr s = {.sh_type = SHT_RELA, .sh_offset = sizeof h, .sh_size = TABLE, .sh_entsize = 24};
+/* Sections that all name the same bytes must not make the work grow with their product. */
+static void test_overlapping_sections(void **state)
+{
+    enum { SECTIONS = 2000, TABLE = 240000 };
+    AUTO(buf) struct buf b = {0};
+    AUTO(char_p) char *table = mem_alloc(TABLE);
+    struct err err = ERR_INIT;
+    Elf64_Ehdr h = {.e_type = ET_REL,
+                    .e_machine = EM_X86_64,
+                    .e_version = 1,
+                    .e_ehsize = sizeof h,
+                    .e_shentsize = sizeof(Elf64_Shdr),
+                    .e_shnum = SECTIONS,
+                    .e_shoff = sizeof h + TABLE};
+    Elf64_Shdr s = {.sh_type = SHT_RELA, .sh_offset = sizeof h, .sh_size = TABLE, .sh_entsize = 24};
 
-        (void)state;
-        memcpy(h.e_ident, "\177ELF\2\1\1", 7);
-        buf_put(&b, &h, sizeof h);
-        buf_put(&b, table, TABLE);
-        for (int i = 0; i < SECTIONS; i++)
-            buf_put(&b, &s, sizeof s);
-        assert_null(inspect_bytes(elf_inspect, b.p, b.len, &err));
-        assert_non_null(strstr(err.msg, "overlap too often"));
-    }
+    (void)state;
+    memcpy(h.e_ident, "\177ELF\2\1\1", 7);
+    buf_put(&b, &h, sizeof h);
+    buf_put(&b, table, TABLE);
+    for (int i = 0; i < SECTIONS; i++)
+        buf_put(&b, &s, sizeof s);
+    assert_null(inspect_bytes(elf_inspect, b.p, b.len, &err));
+    assert_non_null(strstr(err.msg, "overlap too often"));
+}
 
-    static void test_names(void **state)
-    {
-        char text[ELF_NAME_SIZE];
+static void test_names(void **state)
+{
+    char text[ELF_NAME_SIZE];
 
-        (void)state;
-        assert_string_equal(elf_reloc_name(EM_X86_64, R_X86_64_TPOFF32, text), "R_X86_64_TPOFF32");
-        assert_string_equal(elf_reloc_name(EM_AARCH64, R_AARCH64_TLSDESC, text), "R_AARCH64_TLSDESC");
-        assert_string_equal(elf_reloc_name(EM_X86_64, 999, text), "R_62_999");
-        assert_string_equal(elf_machine_name(4711, text), "em_4711");
-        assert_int_equal(elf_reloc_tls(EM_X86_64, R_X86_64_RELATIVE), ELF_TLS_NONE);
-        assert_int_equal(elf_reloc_tls(EM_X86_64, R_X86_64_TPOFF64), ELF_TLS_INITIAL_EXEC);
-        assert_int_equal(elf_reloc_tls(EM_AARCH64, R_AARCH64_TLSLE_ADD_TPREL_HI12), ELF_TLS_LOCAL_EXEC);
-        assert_int_equal(elf_reloc_tls(EM_AARCH64, R_AARCH64_TLSDESC_CALL), ELF_TLS_GENERAL_DYNAMIC);
-    }
+    (void)state;
+    assert_string_equal(elf_reloc_name(EM_X86_64, R_X86_64_TPOFF32, text), "R_X86_64_TPOFF32");
+    assert_string_equal(elf_reloc_name(EM_AARCH64, R_AARCH64_TLSDESC, text), "R_AARCH64_TLSDESC");
+    assert_string_equal(elf_reloc_name(EM_X86_64, 999, text), "R_62_999");
+    assert_string_equal(elf_machine_name(4711, text), "em_4711");
+    assert_int_equal(elf_reloc_tls(EM_X86_64, R_X86_64_RELATIVE), ELF_TLS_NONE);
+    assert_int_equal(elf_reloc_tls(EM_X86_64, R_X86_64_TPOFF64), ELF_TLS_INITIAL_EXEC);
+    assert_int_equal(elf_reloc_tls(EM_AARCH64, R_AARCH64_TLSLE_ADD_TPREL_HI12), ELF_TLS_LOCAL_EXEC);
+    assert_int_equal(elf_reloc_tls(EM_AARCH64, R_AARCH64_TLSDESC_CALL), ELF_TLS_GENERAL_DYNAMIC);
+}
 
-    static void test_mutations(void **state)
-    {
-        (void)state;
-        inspect_mutations(elf_inspect, "elf/tls.o");
-        inspect_mutations(elf_inspect, "elf/lib.so");
-        inspect_mutations(elf_inspect, "elf/dynamic");
-        inspect_mutations(elf_inspect, "elf/rust");
-    }
+static void test_mutations(void **state)
+{
+    (void)state;
+    inspect_mutations(elf_inspect, "elf/tls.o");
+    inspect_mutations(elf_inspect, "elf/lib.so");
+    inspect_mutations(elf_inspect, "elf/dynamic");
+    inspect_mutations(elf_inspect, "elf/rust");
+}
 
-    int main(void)
-    {
-        const struct CMUnitTest tests[] = {
-            cmocka_unit_test(test_static),
-            cmocka_unit_test(test_dynamic),
-            cmocka_unit_test(test_library),
-            cmocka_unit_test(test_objects),
-            cmocka_unit_test(test_fs),
-            cmocka_unit_test(test_sizes),
-            cmocka_unit_test(test_sizes_of_stripped),
-            cmocka_unit_test(test_sections_of_objects),
-            cmocka_unit_test(test_lying_headers),
-            cmocka_unit_test(test_overlapping_sections),
-            cmocka_unit_test(test_names),
-            cmocka_unit_test(test_mutations),
-        };
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_static),
+        cmocka_unit_test(test_dynamic),
+        cmocka_unit_test(test_library),
+        cmocka_unit_test(test_objects),
+        cmocka_unit_test(test_fs),
+        cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_sizes_of_stripped),
+        cmocka_unit_test(test_sections_of_objects),
+        cmocka_unit_test(test_lying_headers),
+        cmocka_unit_test(test_overlapping_sections),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_mutations),
+    };
 
-        return cmocka_run_group_tests(tests, NULL, NULL);
-    }
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
