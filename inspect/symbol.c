@@ -258,17 +258,21 @@ struct text {
     char bytes[SYMBOL_MAX_TEXT];
 };
 
+/* The library cannot be told to stop, and would go on for years where back references multiply: it is left by a jump. It
+ * holds memory in one place only, while it prints an identifier that was in Punycode, which is what is not ASCII: from
+ * there it is let return. */
 static void append(const char *s, size_t n, void *opaque)
 {
     struct text *t = opaque;
     size_t room = sizeof t->bytes - t->len, most = n < room ? n : room;
+    bool holds = false;
 
     if (most > 0) /* an empty identifier has no address */
         memcpy(t->bytes + t->len, s, most);
     t->len += most;
-    /* The library cannot be told to stop, and would go on for years where back references multiply. What it has
-     * allocated then, for a name in Punycode, is lost: some kilobytes, of a name that is shown. */
-    if (n > room)
+    for (size_t i = 0; i < n && !holds; i++)
+        holds = (unsigned char)s[i] >= 0x80;
+    if (t->len == sizeof t->bytes && !holds)
         longjmp(t->full, 1);
 }
 
