@@ -16,6 +16,7 @@ import subprocess
 import sys
 
 
+PAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "metadata.md")
 SHOWN = 20  # functions, as inspect/sizes.h has it
 
 
@@ -76,6 +77,42 @@ class Comparison:
 def shorten(value):
     text = repr(value)
     return text if len(text) < 300 else text[:300] + "..."
+
+
+# Objects whose keys are names out of the file, not fields.
+KEYED = {"wasm": {"producers"}, "elf": {"relocations"}, "ar": {"tls"}}
+
+
+def fields(report):
+    """{field: the fields within it} of a report: "sizes" and its parts as "sizes.by_crate"."""
+    found = {}
+
+    def within(value):
+        if isinstance(value, list):
+            return set().union(*(within(x) for x in value)) if value else set()
+        return set(value) if isinstance(value, dict) else set()
+    for key, value in report.items():
+        found[key] = set() if key in KEYED[report["kind"]] else within(value)
+    found.update({"sizes." + key: within(value) for key, value in report["sizes"].items()})
+    return found
+
+
+def undocumented(report, page):
+    """Fields of a report that docs/metadata.md does not name: in its section for the kind, and those within in their row."""
+    sections = dict(re.findall(r"^## (.*)\n((?:(?!^## ).*\n)*)", page, re.M))
+    rows = {}
+    for title, prefix in (("Every kind", ""), ("Sizes", "sizes."), ({"wasm": "WebAssembly modules", "elf": "ELF files",
+                                                                     "ar": "Archives"}[report["kind"]], "")):
+        for line in sections.get(title, "").splitlines():
+            if line.startswith("| `"):
+                rows.update({prefix + name: line for name in re.findall(r"`(\w+)`", line.split(" | ")[0])})
+    missing = []
+    for field, parts in fields(report).items():
+        if field not in rows:
+            missing.append(field)
+        elif field != "sizes":
+            missing += [f"{field}: {part}" for part in parts if f"`{part}`" not in rows[field]]
+    return missing
 
 
 # --- wasm ---
@@ -448,6 +485,8 @@ def compare_file(inspect, path):
     else:  # libdeflate, in blocks: near to what gzip makes at the same level
         c.same("gzip_size", 0.85 < ours["gzip_size"] / len(gzip.compress(data, 1)) < 1.1, True)
     c.sums(ours)
+    with open(PAGE, encoding="utf-8") as f:
+        c.same("fields that docs/metadata.md lacks", undocumented(ours, f.read()), [])
     {"wasm": compare_wasm, "elf": compare_elf, "ar": compare_ar}[ours["kind"]](path, ours, c)
     return c.done, c.differences
 
