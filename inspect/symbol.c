@@ -8,8 +8,15 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* Turns on the way to a crate's name; a back reference may lead to itself. */
-#define MAX_STEPS 1000
+/* Steps on the way to a crate's name; a back reference may lead to itself. */
+#define MAX_STEPS 256
+
+/* Digits of a number in base 62: 64 bits. */
+#define MAX_DIGITS 11
+
+/* Of a name that is not v0 only the head is looked at, and of a suffix that LLVM appends so much. */
+#define HEAD 1024
+#define MAX_SUFFIX 64
 
 static bool starts(const char *s, size_t len, const char *with)
 {
@@ -60,17 +67,21 @@ static bool read_ident(const char *s, size_t len, size_t *pos, bool v0, const ch
 
 /* --- v0: https://doc.rust-lang.org/rustc/symbol-mangling/v0.html --- */
 
-/* A number in base 62 up to its `_`; what does not fit leads nowhere. */
+/* A number in base 62 up to its `_`. What is none, or too long, leads to the end. */
 static size_t read_number(const char *s, size_t len, size_t *pos)
 {
     size_t v = 0, start = *pos;
 
-    for (; *pos < len && s[*pos] != '_'; ++*pos) {
+    for (; *pos < len && *pos - start <= MAX_DIGITS && s[*pos] != '_'; ++*pos) {
         char c = s[*pos];
         unsigned digit = is_digit(c) ? (unsigned)(c - '0')
                          : c >= 'a'  ? (unsigned)(c - 'a') + 10
                                      : (unsigned)(c - 'A') + 36;
         v = v > SYMBOL_MAX_NAME ? v : 62 * v + digit;
+    }
+    if (*pos >= len || s[*pos] != '_') {
+        *pos = len;
+        return len;
     }
     ++*pos;
     return *pos == start + 1 ? 0 : v + 1;
@@ -109,7 +120,7 @@ static bool v0_crate(const char *s, size_t len, const char **ret, size_t *ret_le
         case 'B':
             target = read_number(s, len, &pos);
             if (target >= pos)
-                return false;
+                return false; /* forwards, or nowhere */
             pos = target;
             break;
         case 'L':
@@ -133,7 +144,7 @@ static bool v0_crate(const char *s, size_t len, const char **ret, size_t *ret_le
 /* Where the path's segments end, which is where the hash begins; 0: it is no such name. A suffix that LLVM appends (`.llvm.123`) does not count. */
 static size_t legacy_end(const char *s, size_t len)
 {
-    for (size_t at = len; at-- > 20;) {
+    for (size_t at = len; at-- > 20 && len - at <= MAX_SUFFIX;) {
         if (s[at] != 'E' || memcmp(s + at - 19, "17h", 3) != 0)
             continue;
         size_t i = 0;
@@ -186,9 +197,11 @@ static bool legacy_crate(const char *s, size_t len, const char **ret, size_t *re
 {
     size_t pos = 0;
 
-    if (!read_ident(s, len, &pos, false, ret, ret_len))
+    if (!read_ident(s, len, &pos, false, ret, ret_len) || *ret_len == 0)
         return false;
-    return (is_word(**ret) && !starts(*ret, *ret_len, "_$")) || qualified_crate(*ret, *ret_len, true, ret, ret_len);
+    if (is_word(**ret) && !starts(*ret, *ret_len, "_$"))
+        return true;
+    return qualified_crate(*ret, *ret_len < HEAD ? *ret_len : HEAD, true, ret, ret_len);
 }
 
 /* --- names that a tool has demangled already, as some linkers do in wasm's name section --- */
@@ -208,8 +221,8 @@ static bool has_parameters(const char *s, size_t len)
 
 const char *symbol_crate(const char *name, size_t len, size_t *ret_len)
 {
+    size_t head = len < HEAD ? len : HEAD, end;
     const char *crate = NULL;
-    size_t end;
     bool found;
 
     if (len == 0 || len > SYMBOL_MAX_NAME)
@@ -221,11 +234,11 @@ const char *symbol_crate(const char *name, size_t len, size_t *ret_len)
         if (end == 0)
             return answer(SYMBOL_CXX, ret_len);
         found = end > 3 && legacy_crate(name + 3, end - 3, &crate, ret_len);
-    } else if (find(name, len, "::")) {
-        if (has_parameters(name, len))
+    } else if (find(name, head, "::")) {
+        if (has_parameters(name, head))
             return answer(SYMBOL_CXX, ret_len);
-        found = starts(name, len, "_$") ? qualified_crate(name, len, true, &crate, ret_len)
-                                        : qualified_crate(name, len, false, &crate, ret_len);
+        found = starts(name, len, "_$") ? qualified_crate(name, head, true, &crate, ret_len)
+                                        : qualified_crate(name, head, false, &crate, ret_len);
     } else {
         /* rustc's anonymous constants have names of their own kind. */
         return answer(starts(name, len, "anon.") ? SYMBOL_COMPILER : SYMBOL_C, ret_len);

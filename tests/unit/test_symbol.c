@@ -190,6 +190,18 @@ static void test_depth_and_length(void **state)
     memset(deep, 'Y', SYMBOL_MAX_NAME + 1);
     memcpy(deep, "_R", 2);
     crate_is(deep, SYMBOL_MAX_NAME, "(unnamed)");
+    /* A legacy name whose type is long; numbers without an end; a suffix that is none. */
+    AUTO(buf) struct buf name = {0};
+    AUTO(char_p) char *type = mem_alloc(3000);
+    memset(type, 'x', 2999);
+    buf_printf(&name, "_ZN%zu_$LT$smelter..%s$u20$as$u20$core..fmt..Write$GT$3fmt" HASH, 43 + strlen(type), type);
+    crate_is(name.p, name.len, "smelter");
+    memset(deep, '1', 2000);
+    memcpy(deep, "_RNvCs", 6);
+    crate_is(deep, 2000, "(unnamed)");
+    memcpy(deep, "_ZN4core3fmt" HASH ".", 34);
+    crate_is(deep, 60, "core");
+    crate_is(deep, 2000, "(C++)");
     /* A NUL ends no name in wasm. */
     crate_is("core\0::x", 8, "(unnamed)");
     buf_clear(&text);
