@@ -2,17 +2,12 @@
 #include "inspect/symbol.h"
 
 #include "base/mem.h"
+#include "inspect/symbol_v0.h"
 
 #include <libiberty/demangle.h>
 #include <setjmp.h>
 #include <stdbool.h>
 #include <string.h>
-
-/* Steps on the way to a crate's name; a back reference may lead to itself. */
-#define MAX_STEPS 256
-
-/* Digits of a number in base 62: 64 bits. */
-#define MAX_DIGITS 11
 
 /* Of a name that is not v0 only the head is looked at, and of a suffix that LLVM appends so much. */
 #define HEAD 1024
@@ -46,97 +41,18 @@ static const char *answer(const char *word, size_t *ret_len)
     return word;
 }
 
-/* A decimal length and as many bytes; v0 puts a `_` between where it has to. */
-static bool read_ident(const char *s, size_t len, size_t *pos, bool v0, const char **ret, size_t *ret_len)
+/* A decimal length and as many bytes. */
+static bool read_ident(const char *s, size_t len, const char **ret, size_t *ret_len)
 {
-    size_t at = *pos, n = 0;
+    size_t at = 0, n = 0;
 
-    if (at >= len || !is_digit(s[at]))
-        return false;
     for (; at < len && is_digit(s[at]) && n <= SYMBOL_MAX_NAME; at++)
         n = 10 * n + (size_t)(s[at] - '0');
-    if (v0 && at < len && s[at] == '_')
-        at++;
-    if (n > len - at)
+    if (n == 0 || n > len - at)
         return false;
     *ret = s + at;
     *ret_len = n;
-    *pos = at + n;
     return true;
-}
-
-/* --- v0: https://doc.rust-lang.org/rustc/symbol-mangling/v0.html --- */
-
-/* A number in base 62 up to its `_`. What is none, or too long, leads to the end. */
-static size_t read_number(const char *s, size_t len, size_t *pos)
-{
-    size_t v = 0, start = *pos;
-
-    for (; *pos < len && *pos - start <= MAX_DIGITS && s[*pos] != '_'; ++*pos) {
-        char c = s[*pos];
-        unsigned digit = is_digit(c) ? (unsigned)(c - '0')
-                         : c >= 'a'  ? (unsigned)(c - 'a') + 10
-                                     : (unsigned)(c - 'A') + 36;
-        v = v > SYMBOL_MAX_NAME ? v : 62 * v + digit;
-    }
-    if (*pos >= len || s[*pos] != '_') {
-        *pos = len;
-        return len;
-    }
-    ++*pos;
-    return *pos == start + 1 ? 0 : v + 1;
-}
-
-static void skip_number(const char *s, size_t len, size_t *pos, char tag)
-{
-    if (*pos < len && s[*pos] == tag) {
-        ++*pos;
-        read_number(s, len, pos);
-    }
-}
-
-/* The first crate on the way into the path. Types are passed through, not understood: they stand in the way only in
- * `<T as Trait>::method` of a trait's own methods, where the first crate is T's, or the trait's if T has none. */
-static bool v0_crate(const char *s, size_t len, const char **ret, size_t *ret_len)
-{
-    size_t pos = 0, target;
-
-    while (pos < len && is_digit(s[pos]))
-        pos++; /* a version of the encoding */
-    for (int steps = 0; steps < MAX_STEPS && pos < len; steps++)
-        switch (s[pos++]) {
-        case 'C': /* a crate */
-            skip_number(s, len, &pos, 's');
-            if (pos < len && s[pos] == 'u')
-                pos++; /* in Punycode */
-            return read_ident(s, len, &pos, true, ret, ret_len);
-        case 'N': /* something in a path, with its namespace */
-            pos++;
-            break;
-        case 'M':
-        case 'X': /* an `impl`, whose own path comes first */
-            skip_number(s, len, &pos, 's');
-            break;
-        case 'B':
-            target = read_number(s, len, &pos);
-            if (target >= pos)
-                return false; /* forwards, or nowhere */
-            pos = target;
-            break;
-        case 'L':
-            read_number(s, len, &pos);
-            break;
-        case 'D':
-        case 'F':
-            skip_number(s, len, &pos, 'G');
-            break;
-        case 'K': /* a function type's ABI */
-            pos += pos < len && s[pos] == 'C';
-            break;
-        default: /* generic arguments, references, arrays, tuples, basic types */
-            break;
-        }
-    return false;
 }
 
 /* --- legacy: as C++, less C++'s signs, `17h`, 16 digits and `E` at the end --- */
@@ -195,9 +111,7 @@ static bool qualified_crate(const char *s, size_t len, bool dots, const char **r
 
 static bool legacy_crate(const char *s, size_t len, const char **ret, size_t *ret_len)
 {
-    size_t pos = 0;
-
-    if (!read_ident(s, len, &pos, false, ret, ret_len) || *ret_len == 0)
+    if (!read_ident(s, len, ret, ret_len))
         return false;
     if (is_word(**ret) && !starts(*ret, *ret_len, "_$"))
         return true;
@@ -228,7 +142,7 @@ const char *symbol_crate(const char *name, size_t len, size_t *ret_len)
     if (len == 0 || len > SYMBOL_MAX_NAME)
         return answer(SYMBOL_UNNAMED, ret_len);
     if (starts(name, len, "_R")) {
-        found = v0_crate(name + 2, len - 2, &crate, ret_len);
+        found = symbol_v0_crate(name + 2, len - 2, &crate, ret_len);
     } else if (starts(name, len, "_Z")) {
         end = legacy_end(name, len);
         if (end == 0)
@@ -291,6 +205,8 @@ static void append(const char *s, size_t n, void *opaque)
 
 static bool demangle(const char *name, struct text *t)
 {
+    if (strncmp(name, "_R", 2) == 0 && !symbol_v0_harmless(name + 2, strlen(name) - 2))
+        return false;
     return setjmp(t->full) != 0 || rust_demangle_callback(name, DMGL_NO_OPTS, append, t);
 }
 

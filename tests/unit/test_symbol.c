@@ -1,6 +1,8 @@
 /* test_symbol.c - names of symbols: legacy, v0, C++, plain, demangled already, and names that were made to hurt. */
 #include "inspect/symbol.h"
 
+#include "inspect/symbol_v0.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -149,6 +151,76 @@ static void test_cut_punycode(void **state)
                      0);
 }
 
+/* 2^50 lifetimes, which the library counts where it prints nothing: within an impl's own path. */
+static void test_endless_binder(void **state)
+{
+    static const char *const names[] = {"_RNvXs_IC7smelterFG0000000100_uEuEuNtC4core5Clone5clone",
+                                        "_RNvXs_IC7smelterFGaaaaaaaaa_EuEuNtC4core5Clone5clone",
+                                        "_RNvMIC7smelterDGaaaaaaaaa_EL_Eu5clone"};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(names); i++) {
+        crate_is(names[i], strlen(names[i]), "smelter");
+        text_is(names[i], names[i]);
+    }
+    text_is("_RNvXs_IC7smelterFG0_EuEuNtC4core5Clone5clone", "<() as core::Clone>::clone");
+}
+
+/* What is no name of the grammar does not get to the library; what rustc makes does. */
+static void test_harmless(void **state)
+{
+    static const char *const good[] = {
+        "NvC7smelter4melt",
+        "INvNtC4core3mem8align_ofjdE",
+        "NvXs_Cs1234_7smelterNtNtCs5678_5alloc6string6StringNtB4_3Sum3sum",
+        "NvYDG_NtCs1234_7smelter3SumEL_NtB4_3Sum5twiceB4_",
+        "NvYDNtC4core8Iteratorp4ItemuEL_NtC1a3Sum5twice",
+        "INvC1a1bKj7b_Kb1_Kc61_Kanff_KpE",
+        "INvC1a1bFUKCRL_hQeEuFK4rustEzE",
+        "NCNvC7smelter4main0B3_",
+        "NvNCNvC7smelter4main03MIN",
+        "NvC7smelter4melt.llvm.123",
+        "NvYAhj10_NtC7smelter3Sum5twice",
+        "NvC7smelteru8gdel_5qa",
+    };
+    static const char *const bad[] = {
+        "",
+        "C",
+        "C9a",
+        "NvC1a",
+        "NvC1a1bx",
+        "TuuE",
+        "NvB9_1a",
+        "INvC1a1bKe616263_E",
+        "INvC1a1bT",
+        "NvC1a1b C1a",
+        "INvC1a1bD1E",
+        "NvXs_C1aFG00_EuuC1b1c",
+        "C1aC1bC1c",
+        "NvC18446744073709551615a1b",
+        "NvC1aG_1b",
+        "INvC1a1bRLE",
+    };
+    AUTO(char_p) char *deep = mem_alloc(2001);
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(good); i++)
+        if (!symbol_v0_harmless(good[i], strlen(good[i])))
+            fail_msg("%s was refused", good[i]);
+    for (size_t i = 0; i < COUNT(bad); i++)
+        if (symbol_v0_harmless(bad[i], strlen(bad[i])))
+            fail_msg("%s was let through", bad[i]);
+    memset(deep, 'R', 2000);
+    memcpy(deep, "INvC1a1b", 8);
+    assert_false(symbol_v0_harmless(deep, 2000));
+    for (size_t n = 0; n < strlen(good[2]); n++) {
+        AUTO(char_p) char *cut = malloc(n ? n : 1);
+        assert_non_null(cut);
+        memcpy(cut, good[2], n);
+        symbol_v0_harmless(cut, n); /* no step beyond the end */
+    }
+}
+
 /* Sixty tuples, each of twice the one before: 2^60 words, were nobody to stop the library. */
 static void test_multiplying_name(void **state)
 {
@@ -267,7 +339,8 @@ int main(void)
         cmocka_unit_test(test_crates),           cmocka_unit_test(test_texts),
         cmocka_unit_test(test_back_references),  cmocka_unit_test(test_multiplying_name),
         cmocka_unit_test(test_depth_and_length), cmocka_unit_test(test_mutations),
-        cmocka_unit_test(test_members),          cmocka_unit_test(test_cut_punycode),
+        cmocka_unit_test(test_members),          cmocka_unit_test(test_endless_binder),
+        cmocka_unit_test(test_harmless),         cmocka_unit_test(test_cut_punycode),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
