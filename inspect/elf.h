@@ -45,7 +45,7 @@ void elf_symbols_free(struct elf_symbols *s);
 
 struct elf_sizes;
 
-/* Append an object's global symbols to *syms and its sizes to *sizes (elf_sizes.h), add its TLS relocations to the counts in tls, and to the lists tls_model and
- * machines what is new there. */
+/* Append an object's global symbols to *syms, and add its sizes to *sizes (elf_sizes.h), its TLS relocations to the counts in
+ * tls, and to the lists tls_model and machines what is new there. */
 int elf_object_read(const uint8_t *data, size_t len, struct elf_symbols *syms, struct elf_sizes *sizes, cJSON *tls,
                     cJSON *tls_model, cJSON *machines, struct err *err);

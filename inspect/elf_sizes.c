@@ -99,8 +99,8 @@ static void add_sections(struct elf_sizes *sizes, const struct elf_image *img)
         if (is_code(img, s))
             sizes->sizes.code_bytes += s->sh_size;
         const char *name = elf_section_string(img, img->names, s->sh_name, &len);
-        struct span span = {.start = s->sh_offset, .size = s->sh_size, .name = len ? name : "(no name)"};
-        span.len = (uint32_t)(len ? stem(img, name, len) : strlen(span.name));
+        struct span span = {.start = s->sh_offset, .size = s->sh_size, .name = name};
+        span.len = (uint32_t)stem(img, name, len);
         add_span(&spans, &span);
     }
     if (spans.len > 0)

@@ -59,6 +59,10 @@ static void grow(struct sizes_table *t)
 
 void sizes_add(struct sizes_table *t, const char *name, size_t len, uint64_t bytes, uint64_t count)
 {
+    if (len == 0) {
+        name = "(no name)";
+        len = strlen(name);
+    }
     if (2 * t->used >= t->count && t->used < SIZES_MAX_NAMES)
         grow(t);
     struct sizes_sum *to = find(t->slots, t->count, name, len);

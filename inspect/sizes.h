@@ -28,6 +28,7 @@ struct sizes_table {
     struct sizes_sum others;
 };
 
+/* An empty name is "(no name)". */
 void sizes_add(struct sizes_table *t, const char *name, size_t len, uint64_t bytes, uint64_t count);
 void sizes_table_free(struct sizes_table *t);
 
