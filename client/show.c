@@ -31,6 +31,15 @@ static void out(FILE *f, const char *fmt, ...)
         fwrite(text.p, 1, text.len, f);
 }
 
+void show_text(const struct buf *text)
+{
+    AUTO(buf) struct buf plain = {0};
+
+    note_plain(&plain, text->p ? text->p : "", text->len);
+    fwrite(plain.p ? plain.p : "", 1, plain.len, stdout);
+    fflush(stdout);
+}
+
 void show_json(const cJSON *value)
 {
     AUTO(char_p) char *text = json_text(value);
@@ -390,4 +399,16 @@ void show_profile(const cJSON *p)
     AUTO(char_p) char *text = cJSON_Print(p);
 
     out(stdout, "%s\n", text ? text : "");
+}
+
+void show_keys(const cJSON *keys)
+{
+    const cJSON *k;
+
+    cJSON_ArrayForEach(k, json_arr(keys, "keys"))
+    {
+        const char *until = json_str(k, "retired_at", NULL);
+        out(stdout, "%s  %s to %s\n", json_str(k, "kid", "?"), json_str(k, "created_at", "?"),
+            until ? until : "now: it signs");
+    }
 }

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "base/buf.h"
 #include "base/json.h"
 
 void show_artifact(const cJSON *artifact, const char *saved_as); /* of /artifacts; saved_as may be NULL */
@@ -14,6 +15,8 @@ void show_group(const cJSON *group); /* a line for each job, after the group's o
 void show_jobs(const cJSON *list);   /* status */
 void show_profiles(const cJSON *list);
 void show_profile(const cJSON *profile);
+void show_keys(const cJSON *keys);
+void show_text(const struct buf *text);
 void show_json(const cJSON *value); /* a line */
 void show_log(const char *text, size_t len);
 

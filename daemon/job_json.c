@@ -117,6 +117,20 @@ void job_json_put_causes(cJSON *o, const struct job *j)
     json_put_int(resources, "bytes_written", j->bytes_written);
 }
 
+static void put_document(cJSON *o, const char *name, const struct job *j, const struct document *d)
+{
+    AUTO(char_p) char *url = mem_printf("/v1/jobs/%s/%s", j->id, name);
+
+    if (!d->sha256[0]) {
+        cJSON_AddNullToObject(o, name);
+        return;
+    }
+    cJSON *item = cJSON_AddObjectToObject(o, name);
+    json_put_int(item, "size", d->size);
+    json_put_str(item, "sha256", d->sha256);
+    json_put_str(item, "url", url);
+}
+
 cJSON *job_json(const struct job *j, const struct job_queue *queue)
 {
     cJSON *o = cJSON_CreateObject();
@@ -179,5 +193,7 @@ cJSON *job_json(const struct job *j, const struct job_queue *queue)
     cJSON *artifacts = cJSON_AddArrayToObject(o, "artifacts");
     for (size_t i = 0; i < j->artifacts_count; i++)
         cJSON_AddItemToArray(artifacts, job_json_artifact(j->id, &j->artifacts[i], false));
+    put_document(o, "provenance", j, &j->provenance);
+    put_document(o, "sbom", j, &j->sbom);
     return o;
 }

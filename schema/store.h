@@ -12,7 +12,8 @@
  *
  * Glossary: job - one crate for one profile. group - jobs of one upload.
  * source - an uploaded tarball, by sha256. artifact - a file that a job made;
- * its bytes lie in the blob folder by sha256, never here. Times are
+ * its bytes lie in the blob folder by sha256, never here. document - what the server says of a job that
+ * succeeded (its provenance, its bill of materials); kept as artifacts are. Times are
  * milliseconds since 1970, 0 is "not yet". Texts are UTF-8, owned by the struct.
  */
 #pragma once
@@ -103,6 +104,11 @@ struct artifact {
     cJSON *trial;    /* {host, verdict, output} or NULL */
 };
 
+struct document {
+    char sha256[SHA256_HEX_SIZE]; /* "": there is none */
+    int64_t size;
+};
+
 struct job {
     char id[ULID_SIZE];
     char *group; /* or NULL */
@@ -134,6 +140,7 @@ struct job {
     struct job_diagnostics diagnostics;
     struct artifact *artifacts; /* primary first */
     size_t artifacts_count;
+    struct document provenance, sbom;
 };
 void job_free(struct job *j); /* NULL is fine */
 void artifact_clear(struct artifact *a);
@@ -194,7 +201,7 @@ int store_set_facts(struct store *s, const char *id, int attempt, const struct j
 int store_add_warning(struct store *s, const char *id, int attempt, const char *text, struct err *err);
 
 /* The end of an attempt, in one transaction. `result` carries state SUCCEEDED, FAILED or CANCELED, error, phases,
- * warnings (appended), resources, diagnostics and artifacts; the rest of it is ignored. STORE_STALE as above. A job whose cancel
+ * warnings (appended), resources, diagnostics, artifacts and documents; the rest of it is ignored. STORE_STALE as above. A job whose cancel
  * was requested in the meantime and that succeeded stays succeeded. FAILED and CANCELED without an error get the kind
  * internal and canceled. CPU seconds and bytes written are added to those of earlier attempts, peak memory is the
  * highest. Artifact names are unique within a job. */
@@ -266,7 +273,7 @@ int store_counts(struct store_reader *r, struct store_counts *ret, struct err *e
  * {"profile","state","error_kind" or null,"count","seconds"}. */
 int store_totals(struct store_reader *r, cJSON **ret, struct err *err);
 
-/* Is this sha256 an artifact or a source of some job that the store knows? *ret_size for sources. STORE_NONE: no. */
+/* Is this sha256 an artifact, a document or a source of some job that the store knows? *ret_size for sources. STORE_NONE: no. */
 int store_source(struct store_reader *r, const char *sha256, int64_t *ret_size, struct err *err);
 int store_referenced(struct store_reader *r, const char *sha256, bool *ret, struct err *err);
 

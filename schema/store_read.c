@@ -195,13 +195,28 @@ static int take_artifacts(struct store_db *db, bool whole, struct job *j, struct
     return step < 0 ? -1 : 0;
 }
 
+static int take_documents(struct store_db *db, struct job *j, struct err *err)
+{
+    AUTO(query) struct store_query q = {0};
+    int step;
+
+    if (start(&q, db, "SELECT name, sha256, size FROM documents WHERE job_id = ?1", j->id, err) < 0)
+        return -1;
+    while ((step = store_db_step(&q, err)) == 0) {
+        struct document *d = strcmp(store_db_get_text(&q, 0), "sbom") == 0 ? &j->sbom : &j->provenance;
+        take_id(&q, 1, d->sha256, sizeof d->sha256);
+        d->size = store_db_get_int(&q, 2);
+    }
+    return step < 0 ? -1 : 0;
+}
+
 static int take_job(struct store_query *q, bool whole, struct job **ret, struct err *err)
 {
     AUTO(job) struct job *j = mem_alloc(sizeof *j);
 
     if (take_row(q, j, err) < 0 || take_labels(q->db, j, err) < 0 || take_phases(q->db, j, err) < 0 ||
         take_warnings(q->db, j, err) < 0 || take_diagnostics(q->db, whole, j, err) < 0 ||
-        take_artifacts(q->db, whole, j, err) < 0)
+        take_artifacts(q->db, whole, j, err) < 0 || take_documents(q->db, j, err) < 0)
         return err_wrap(err, "job %s", j->id);
     *ret = STEAL(j);
     return 0;

@@ -258,6 +258,22 @@ static int put_artifact(struct store_db *db, const char *id, size_t seq, const s
     return store_db_run(&q, err);
 }
 
+static int put_document(struct store_db *db, const char *id, const char *name, const struct document *d,
+                        struct err *err)
+{
+    AUTO(query) struct store_query q = {0};
+
+    if (!d->sha256[0])
+        return 0;
+    if (store_db_prepare(&q, db, "INSERT INTO documents (job_id, name, sha256, size) VALUES (?1, ?2, ?3, ?4)", err) < 0)
+        return -1;
+    store_db_text(&q, id);
+    store_db_text(&q, name);
+    store_db_text(&q, d->sha256);
+    store_db_int(&q, d->size);
+    return store_db_run(&q, err);
+}
+
 /* The row's own part of the end. */
 static int close_run(struct store_db *db, const struct store_run_request *run, struct err *err)
 {
@@ -302,6 +318,9 @@ static int finish_work(struct store_db *db, struct store_request *r, struct err 
     for (size_t i = 0; i < result->artifacts_count; i++)
         if (put_artifact(db, run->id, i, &result->artifacts[i], err) < 0)
             return err_wrap(err, "artifact %zu", i);
+    if (put_document(db, run->id, "provenance", &result->provenance, err) < 0 ||
+        put_document(db, run->id, "sbom", &result->sbom, err) < 0)
+        return err_wrap(err, "documents");
     return store_run_count(db, run->id, err);
 }
 

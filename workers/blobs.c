@@ -3,6 +3,7 @@
 
 #include "base/fs.h"
 #include "base/mem.h"
+#include "workers/paths.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -122,6 +123,23 @@ int blob_keep(const char *from, const char *to, struct err *err)
     *strrchr(above, '/') = '\0';
     /* The folder `ab` may be new: its own entry must last too. */
     return fs_sync_dir(dir, err) < 0 || fs_sync_dir(above, err) < 0 ? -1 : 0;
+}
+
+int blob_put(const char *state_dir, const void *data, size_t len, char ret_sha256[SHA256_HEX_SIZE], struct err *err)
+{
+    char sha256[SHA256_HEX_SIZE], name[ULID_SIZE];
+
+    ulid_new(name);
+    hash_bytes(data, len, sha256);
+    AUTO(char_p) char *tmp = path_tmp(state_dir), *from = mem_printf("%s/%s", tmp, name);
+    AUTO(char_p) char *to = path_blob(state_dir, sha256);
+    if (fs_write(from, data, len, 0600, err) < 0 || blob_keep(from, to, err) < 0) {
+        unlink(from);
+        err->kind = ERR_ENGINE;
+        return -1;
+    }
+    memcpy(ret_sha256, sha256, sizeof sha256);
+    return 0;
 }
 
 static int sweep_folder(const char *dir, struct store_reader *r, int64_t *removed, struct err *err)

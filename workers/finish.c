@@ -6,6 +6,7 @@
 #include "workers/job.h"
 #include "workers/link.h"
 #include "workers/paths.h"
+#include "workers/vouch.h"
 #include "workers/weight.h"
 
 #include <string.h>
@@ -161,7 +162,8 @@ static int check(struct attempt *a, const struct files *all, struct err *err)
 
 /* --- keep: the copies become blobs; the store's commit makes them the job's --- */
 
-static int keep(struct attempt *a, struct files *all, int *ret_hold, struct err *err)
+/* good: the job succeeds with them. Nothing is said for artifacts that were refused. */
+static int keep(struct attempt *a, struct files *all, bool good, int *ret_hold, struct err *err)
 {
     if (blobs_hold(a->cfg->state_dir, ret_hold, err) < 0)
         return -1;
@@ -171,7 +173,7 @@ static int keep(struct attempt *a, struct files *all, int *ret_hold, struct err 
             return -1;
         mem_free(STEAL(all->p[i].path));
     }
-    return 0;
+    return good ? vouch_for(a, err) : 0;
 }
 
 int finish_run(struct attempt *a, int *ret_hold, struct err *err)
@@ -185,7 +187,7 @@ int finish_run(struct attempt *a, int *ret_hold, struct err *err)
         r = check(a, &all, err);
     bool worth = r == 0 || (a->result.artifacts_count > 0 && !err_retries(err->kind) && err->kind != ERR_CANCELED &&
                             err->kind != ERR_TOOLCHAIN_MISSING);
-    if (worth && keep(a, &all, ret_hold, &later) < 0) {
+    if (worth && keep(a, &all, r == 0, ret_hold, &later) < 0) {
         r = -1;
         *err = later;
         worth = false;

@@ -526,6 +526,7 @@ void job_drop_artifacts(struct job *r)
     for (size_t i = 0; i < r->artifacts_count; i++)
         artifact_clear(&r->artifacts[i]);
     r->artifacts_count = 0;
+    r->provenance = r->sbom = (struct document){0};
 }
 
 /* --- the whole life --- */

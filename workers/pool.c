@@ -455,6 +455,7 @@ int pool_start(const struct pool_config *cfg, struct store *store, struct profil
     p->cfg.crates_mirror = mem_strdup(cfg->crates_mirror);
     p->cfg.work_mode = mem_strdup(cfg->work_mode);
     p->cfg.instance = mem_strdup(cfg->instance);
+    p->cfg.builder_id = mem_strdup(cfg->builder_id);
     p->store = store;
     p->work_mode = mode;
     p->limits = cfg->limits;
@@ -575,6 +576,7 @@ void pool_free(struct pool *p)
     mem_free((char *)p->cfg.crates_mirror);
     mem_free((char *)p->cfg.work_mode);
     mem_free((char *)p->cfg.instance);
+    mem_free((char *)p->cfg.builder_id);
     pthread_cond_destroy(&p->changed);
     pthread_mutex_destroy(&p->lock);
     mem_free(p);

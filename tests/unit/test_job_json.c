@@ -47,7 +47,8 @@ static void a_finished_job(void **state)
                     .warnings = warnings,
                     .warnings_count = 1,
                     .artifacts = &a,
-                    .artifacts_count = 1};
+                    .artifacts_count = 1,
+                    .sbom = {.sha256 = "ab", .size = 7}};
     AUTO(json) cJSON *o = job_json(&j, NULL);
     const cJSON *art = cJSON_GetArrayItem(json_arr(o, "artifacts"), 0);
 
@@ -58,6 +59,8 @@ static void a_finished_job(void **state)
     assert_string_equal(cJSON_GetArrayItem(json_arr(o, "warnings"), 0)->valuestring, "bad \xef\xbf\xbd byte");
     assert_string_equal(json_str(art, "url", ""), "/v1/jobs/01ARZ3NDEKTSV4RRFFQ69G5FAV/artifacts/%C3%A4%20b%25.wasm");
     assert_null(cJSON_GetObjectItem(art, "metadata"));
+    assert_true(cJSON_IsNull(cJSON_GetObjectItem(o, "provenance")));
+    assert_string_equal(json_str(json_obj(o, "sbom"), "url", ""), "/v1/jobs/01ARZ3NDEKTSV4RRFFQ69G5FAV/sbom");
     AUTO(char_p) char *text = json_text(o);
     assert_non_null(strstr(text, "\"size\":1099511627776"));
     assert_non_null(strstr(text, "\"seconds\":1.235"));

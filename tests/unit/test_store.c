@@ -326,7 +326,9 @@ static void test_finish_success(void **state)
                          .warnings = warnings,
                          .warnings_count = 3,
                          .artifacts = artifacts,
-                         .artifacts_count = 2};
+                         .artifacts_count = 2,
+                         .provenance = {.sha256 = BLOB_E, .size = 3000},
+                         .sbom = {.sha256 = BLOB_F, .size = 400}};
     bool referenced;
 
     kit_new(k, "wasm", id);
@@ -367,6 +369,13 @@ static void test_finish_success(void **state)
     assert_null(j->artifacts[1].metadata);
     assert_int_equal(j->artifacts[1].gzip_size, 8);
     OK(store_referenced(k->r, BLOB_C, &referenced, &err));
+    assert_true(referenced);
+    assert_string_equal(j->provenance.sha256, BLOB_E);
+    assert_int_equal(j->provenance.size, 3000);
+    assert_string_equal(j->sbom.sha256, BLOB_F);
+    OK(store_referenced(k->r, BLOB_E, &referenced, &err));
+    assert_true(referenced);
+    OK(store_referenced(k->r, BLOB_F, &referenced, &err));
     assert_true(referenced);
 
     struct job **jobs;
