@@ -231,6 +231,7 @@ def test_makers():
 def test_makers_of_nothing():
     unknown = main.refused(404, "not_found", "GET", f"/v1/artifacts/{'0' * 64}").json()
     check("made these bytes" in unknown["detail"] and "30 days" in unknown["hint"], "the sentence", unknown)
+    main.refused(404, "not_found", "GET", f"/v1/artifacts/{'0' * 64}?cursor={ids['new']}")
     # A source is no artifact.
     main.refused(404, "not_found", "GET", f"/v1/artifacts/{hashlib.sha256(TARBALL).hexdigest()}")
     for digest in ("short", "A" * 64, "0" * 63, "0" * 65, "g" * 64, "%00" * 21):
