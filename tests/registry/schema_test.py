@@ -86,6 +86,7 @@ def test_unknown_parameters_are_refused():
     for label in OPERATIONS:
         method, path = label.split(" ")
         path = path.replace("{id}", DONE).replace("{name}", "wasm" if "profiles" in path else "demo.wasm")
+        path = path.replace("{sha256}", hashlib.sha256(http_test.WASM).hexdigest())
         known = "profile=wasm&" if path in ("/v1/jobs", "/v1/build") and method in ("POST", "PUT") else ""
         for query, what in ((known + "nope=1", "an unknown parameter"), (known + "x=1&x=2", "one given twice"),
                             (known + "%zz=1", "a bad escape"), (known + "x=%00", "a NUL")):
@@ -156,6 +157,7 @@ def report():
     url, junit = f"http://127.0.0.1:{server.port}", os.path.join(REPORT, "junit.xml")
     data = {"url": url, "profiles": [p["name"] for p in server.get("/v1/profiles").json()["profiles"]],
             "jobs": [DONE, FAILED], "groups": [GROUP], "artifacts": ["demo.wasm", "ä\" b.lock"], "tarball": tarball,
+            "digests": [hashlib.sha256(http_test.WASM).hexdigest()],
             "source": hashlib.sha256(http_test.TARBALL).hexdigest(), "statuses": statuses}
     if os.path.exists(junit):
         os.unlink(junit)
