@@ -72,6 +72,8 @@ def test_a_bin():
     equal(int(facts["entry"], 16) >> 12 << 12 >= 0x1000000, True, f"its address {facts['entry']}")
     check("__emutls_get_address" in facts["undefined"] and "_Unwind_Backtrace" not in facts["undefined"], "undefined", facts)
     check("futimens" not in facts["undefined"], "what the crate does not use is still there", facts["undefined"])
+    sections = [s["name"] for s in facts["sections"]]
+    check(".hash" in sections and ".gnu.hash" not in sections, "the hash table that Genode's linker reads", sections)
     check(a["size"] < 500_000, f"hello has {a['size']} bytes")
 
 
