@@ -11,39 +11,9 @@ import tempfile
 from ao import bloomeryd
 from lib import BUILD, ROOT, check, piped
 
-# value of the option `broken`: (the tool, a word of the call that is meant, what it is given besides).
-BROKEN = {
-    "no": ("ld", "", ""),
-    "interp": ("ld", "--entry=main", "--dynamic-linker=/libexec/ld-elf.so.1"),
-    "needed": ("ld", "--entry=main", "stdcxx.lib.so"),
-    "type": ("ld", "--entry=main", "-pie"),
-    "executable": ("ld", "--entry=main", "-shared"),
-    "exports": ("ld", "--entry=main", "--version-script=hide.map"),
-    "fs": ("ld", "--entry=main", "--undefined=reads_fs fs.o"),
-    "tls": ("ld", "--entry=main", "--undefined=a_thread_local tls.o"),
-    "emutls": ("ld", "--entry=main", "--undefined=__emutls_get_address emutls.o"),
-    "archive-emutls": ("ar", "", "emutls.o"),
-    "archive-tls": ("ar", "", "fs.o"),
-    "archive-empty": ("ar", "only", "tls.o"),
-}
-# Put before the profile's own link: what the ways need, and the tools.
-BREAKING = r"""
-cd /work/out
-printf '.globl reads_fs, a_thread_local\n.section .text.reads_fs,"ax"\n.type reads_fs,@function\nreads_fs: movq a_thread_local@gottpoff(%%rip),%%rax\nmovq %%fs:(%%rax),%%rax\nret\n.size reads_fs,.-reads_fs\n' | as -o fs-part.o
-printf '.globl a_thread_local\n.section .tbss,"awT",@nobits\n.type a_thread_local,@object\n.size a_thread_local,8\na_thread_local: .skip 8\n' | as -o tls.o
-command ld -r -o fs.o fs-part.o tls.o
-printf '.globl __emutls_get_address\n.type __emutls_get_address,@function\n__emutls_get_address: ret\n' | as -o emutls.o
-echo | as -o empty.o
-command ld -shared -soname stdcxx.lib.so -o stdcxx.lib.so empty.o
-echo '{ local: main; };' > hide.map
-with() { # TOOL ARGUMENT...
-    case "$BLOOMERY_OPTION_BROKEN" in
-%s    esac
-    command "$@"
-}
-ld() { with ld "$@"; }
-ar() { with ar "$@"; }
-"""
+# The values of the option `broken`, which tests/profiles/genode-break.sh knows.
+BROKEN = ["no", "interp", "needed", "type", "executable", "exports", "fs", "tls", "undefined_all", "archive-undefined_all",
+          "archive-tls_model", "archive-exports"]
 
 
 def edit_json(path, change):
@@ -80,16 +50,11 @@ def copy_profile(d, name, change):
 def add_broken(d, name="genode-broken"):
     """Profile `name`: genode with an option `broken`; it takes tests/kits/genode."""
     def change(profile):
-        profile["options"]["broken"] = {"type": "enum", "values": list(BROKEN), "default": "no", "doc": "what is wrong"}
+        profile["options"]["broken"] = {"type": "enum", "values": BROKEN, "default": "no", "doc": "what is wrong"}
 
     folder = copy_profile(d, name, change)
-    cases = ""
-    for way, (tool, word, more) in BROKEN.items():
-        if way != "no":
-            given = f'set -- ar rcsD "$3" {more}' if word == "only" else f'set -- "$@" {more}'
-            cases += f'    {way}) case "$*" in {tool}\\ *{word}*) {given} ;; esac ;;\n'
-    link = os.path.join(folder, "link")
-    edit_text(link, "set -eu\n", "set -eu\n" + BREAKING.replace("%s", cases).replace("%%", "%"))
+    with open(os.path.join(ROOT, "tests", "profiles", "genode-break.sh"), encoding="utf-8") as f:
+        edit_text(os.path.join(folder, "link"), "set -eu\n", "set -eu\n" + f.read())
     with open(os.path.join(folder, "Dockerfile"), "w", encoding="utf-8") as f:
         f.write("FROM bloomery/profile-genode:current\nRUN rm -rf /opt/bloomery/kit\nCOPY kit /opt/bloomery/kit\n")
     return name
