@@ -11,11 +11,6 @@ import tempfile
 from ao import bloomeryd
 from lib import BUILD, ROOT, check, piped
 
-# The values of the option `broken`, which tests/profiles/genode-break.sh knows.
-BROKEN = ["no", "interp", "needed", "type", "executable", "exports", "fs", "tls", "undefined_all", "archive-undefined_all",
-          "archive-tls_model", "archive-exports"]
-
-
 def edit_json(path, change):
     with open(path, encoding="utf-8") as f:
         data = json.load(f)
@@ -48,11 +43,8 @@ def copy_profile(d, name, change):
 
 
 def add_broken(d, name="genode-broken"):
-    """Profile `name`: genode with an option `broken`; it takes tests/kits/genode."""
-    def change(profile):
-        profile["options"]["broken"] = {"type": "enum", "values": BROKEN, "default": "no", "doc": "what is wrong"}
-
-    folder = copy_profile(d, name, change)
+    """Profile `name`: genode, but that a program with the name of a rule breaks that one; it takes tests/kits/genode."""
+    folder = copy_profile(d, name, lambda profile: None)
     with open(os.path.join(ROOT, "tests", "profiles", "genode-break.sh"), encoding="utf-8") as f:
         edit_text(os.path.join(folder, "link"), "set -eu\n", "set -eu\n" + f.read())
     with open(os.path.join(folder, "Dockerfile"), "w", encoding="utf-8") as f:
@@ -85,6 +77,7 @@ def bloomeryd_says(d, *words):
 
 def install_kit(d, profiles=("genode-broken",), without=None):
     """The kit for these profiles of the daemon, less one of its files."""
+    d.write_config()
     copy = os.path.join(d.dir, "kit")
     shutil.copytree(os.path.join(ROOT, "tests", "kits", "genode"), copy)
     if without:

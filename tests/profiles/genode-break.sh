@@ -1,6 +1,7 @@
-# genode-break.sh - put before profile genode's link script: `ld` and `ar` that do one thing wrong, as the option `broken` says.
-# What the ways are made of lies in $b; in each line of ways the tool, a word of the call that is meant, what it gets besides.
+# genode-break.sh - put before profile genode's link script: `ld` and `ar` that do one thing wrong, which the program's name says.
+# What that takes lies in $b.
 b=${TMPDIR:-/tmp}/breaking
+rm -rf "$b"
 mkdir "$b"
 assemble() { # NAME: from standard input
     as -o "$b/$1.o"
@@ -36,7 +37,7 @@ echo | assemble empty
 command ld -shared -soname stdcxx.lib.so -o "$b/stdcxx.lib.so" "$b/empty.o"
 
 break_it() { # TOOL ARGUMENT...
-    case "$BLOOMERY_OPTION_BROKEN:$*" in
+    case "$BLOOMERY_NAME:$*" in
     interp:ld*--entry=main*) set -- "$@" --dynamic-linker=/libexec/ld-elf.so.1 ;;
     needed:ld*--entry=main*) set -- "$@" "$b/stdcxx.lib.so" ;;
     type:ld*--entry=main* | executable:ld*--entry=main*) set -- "$@" -shared ;;
