@@ -53,8 +53,8 @@ def add_broken(d, name="genode-broken"):
 
 
 def add_stock(d, name="genode-stock"):
-    """Profile `name`: the same contract for what rustc makes for FreeBSD itself. Its std is compiled without optimisation,
-    which changes nothing of how it reaches thread-locals."""
+    """Profile `name`: the same contract for what rustc makes for FreeBSD itself. Of std there is core, which is enough for a
+    crate with a thread-local of its own, and is compiled without optimisation, which changes nothing of that."""
     def change(profile):
         profile["target"] = "x86_64-unknown-freebsd"
         profile["rustflags"] = [f for f in profile["rustflags"] if f != "-Zunstable-options"]
@@ -62,15 +62,15 @@ def add_stock(d, name="genode-stock"):
     folder = copy_profile(d, name, change)
     with open(os.path.join(folder, "Dockerfile"), "w", encoding="utf-8") as f:
         f.write("FROM bloomery/profile-genode:current\nARG BLOOMERY_TARGET\nARG BLOOMERY_RUSTFLAGS\n"
-                "RUN BLOOMERY_STD_CRATES=std,panic_abort BLOOMERY_RUSTFLAGS=$(printf '%s\\037-Copt-level=0' "
-                '"$BLOOMERY_RUSTFLAGS") build-std\nRUN rm -rf /opt/bloomery/kit\nCOPY kit /opt/bloomery/kit\n')
+                "RUN BLOOMERY_STD_CRATES=core BLOOMERY_RUSTFLAGS=$(printf '%s\\037-Copt-level=0' \"$BLOOMERY_RUSTFLAGS\") "
+                "build-std\nRUN rm -rf /opt/bloomery/kit\nCOPY kit /opt/bloomery/kit\n")
     return name
 
 
 def bloomeryd_says(d, *words):
     """(status, output) of the daemon's program, which may fail."""
     p = subprocess.run([os.path.join(BUILD, "bloomeryd"), "--config", d.config, "--state", d.state, "--engine-socket", d.engine,
-                        "--share-dir", d.share, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                        "--share-dir", d.share, "--toolchain-origins", "debian", *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                        stderr=subprocess.STDOUT, timeout=900, check=False)
     return p.returncode, p.stdout.decode("utf-8", "replace")
 

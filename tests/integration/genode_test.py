@@ -18,6 +18,18 @@ d = k = None  # without a kit; with one
 HELLO = "a component of genode-hello: 3 ore here, 1 there\n"
 SIDES = {"hello": ("libgenode_hello.a", "genode-hello.goa.tar"), "lib": ("libgenode_lib.a", "genode-lib.goa.tar")}
 RULES = {"valid", "machine", "type", "executable", "interp", "needed", "exports", "fs", "tls", "undefined_all", "undefined"}
+# A thread-local and nothing else.
+ONE = """#![no_std]
+#![no_main]
+#![feature(thread_local)]
+use core::{cell::Cell, ffi::{c_char, c_int}};
+#[thread_local]
+static COUNT: Cell<c_int> = Cell::new(6);
+#[no_mangle]
+pub extern "C" fn main(_: c_int, _: *const *const c_char) -> c_int { COUNT.set(COUNT.get() + 1); COUNT.get() }
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo) -> ! { loop {} }
+"""
 MAIN = 'fn main() { println!("iron"); }\n'
 # A program's name, which is what the link does wrong: what the check says.
 WAYS = {
@@ -211,16 +223,17 @@ def test_stock_freebsd_fails():
     stock = Daemon(suite, "stock", slots=1)
     image(stock, add_stock(stock))
     stock.start()
-    id = stock.accept("genode-stock", pack("genode_hello"))
-    error = stock.fail(id, "contract")["error"]
-    a = stock.artifacts(id)["genode-hello"]
-    found = checks(a)
-    for rule in ("fs", "tls", "undefined_all"):
-        equal(found[rule]["ok"], False, f"check {rule}: {found[rule]}")
-    for rule in ("type", "interp", "needed", "exports", "executable"):
-        equal(found[rule]["ok"], True, f"check {rule}: {found[rule]}")
+    mine, theirs = d.accept("genode", inline(MANIFEST, src__main=ONE)), stock.accept("genode-stock", inline(MANIFEST, src__main=ONE))
+    error = stock.fail(theirs, "contract")["error"]
+    a = stock.artifacts(theirs)["small"]
+    for rule, words in (("fs", "in main"), ("tls", ".t"), ("undefined_all", "__emutls_get_address")):
+        c = checks(a)[rule]
+        check(c["ok"] is False and words in c["detail"], f"check {rule}", c)
+    equal(sorted(n for n, c in checks(a).items() if c["ok"] is False), ["fs", "tls", "undefined_all"], "what is broken")
     check(a["metadata"]["fs"]["instructions"] > 0 and a["metadata"]["tls_symbols"] > 0, "facts", a["metadata"]["fs"])
-    check("%fs" in error["message"] or "TLS" in error["message"], "the message", error)
+    check("%fs" in error["message"] or "TLS" in error["message"] or ".t" in error["message"], "the message", error)
+    d.succeed(mine)
+    equal([n for n, c in checks(d.artifacts(mine)["small"]).items() if c["ok"] is False], [], "the same crate for Genode")
 
 
 # --- bad input ---

@@ -127,9 +127,10 @@ class Reader:
         """values: of the variables that the page tells to set besides PATH, BLOOMERY_CONFIG and BLOOMERY_SERVER; a function
         gives it for the daemon."""
         self.daemon = Daemon(suite, "main", slots=1, log_level="info")
-        # In the daemon's own file, as the pages want them: `bloomeryd images` reads it too.
+        # In the daemon's own file, as the pages want them: `bloomeryd images` reads it too. The compiler is that of the images of
+        # the other tests.
         d = self.daemon
-        d.settings.update(state=d.state, engine_socket=d.engine, share_dir=d.share, helper_dir=os.path.abspath(BUILD))
+        d.settings.update(state=d.state, toolchain_origins="debian", engine_socket=d.engine, share_dir=d.share, helper_dir=os.path.abspath(BUILD))
         d.start(ready=False)  # without any image it is as good: a page has one built
         self.folder = os.path.join(d.dir, "reader")
         os.mkdir(self.folder)
