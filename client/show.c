@@ -150,7 +150,7 @@ static void show_verdict(const char *what, const cJSON *v)
     if (!verdict)
         return;
     out(stdout, "  %-10s %s", what, verdict);
-    if (json_str(v, "host", NULL))
+    if (*json_str(v, "host", ""))
         out(stdout, " (%s)", json_str(v, "host", ""));
     if (json_str(v, "reason", NULL))
         out(stdout, ": %s", json_str(v, "reason", ""));
