@@ -26,15 +26,15 @@ def bloomeryd(d, *words):
     return text
 
 
-def add_copy(d, profile, name, change=None):
+def add_copy(d, profile, name, change=None, options=None):
     """Profile `name` of this daemon's own: as `profile`, on its image, so that std is not compiled again. change: a function of
-    its folder's link script."""
+    its folder's link script; options: the copy's own."""
     folder = os.path.join(d.dir, "profiles", name)
     shutil.copytree(folder_of(profile), folder)
     path = os.path.join(folder, "profile.json")
     with open(path, encoding="utf-8") as f:
         data = json.load(f)
-    data["name"] = name
+    data["name"], data["options"] = name, options or data["options"]
     with open(path, "w", encoding="utf-8") as f:
         json.dump(data, f)
     with open(os.path.join(folder, "Dockerfile"), "w", encoding="utf-8") as f:
