@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 
-from lib import BUILD, ROOT, check
+from lib import BUILD, ROOT, Failure, check, until
 
 PROFILES = ("unikraft", "unikraft-modern")
 KIT = os.path.join(ROOT, "tests", "kits", "unikraft")
@@ -63,3 +63,11 @@ def install_kit(d, name, profiles, link=None, **fields):
     archive = folder + ".tar.gz"
     packed = subprocess.run([os.path.join(ROOT, "tests", "kits", "pack"), folder, archive], stdout=subprocess.PIPE, check=True)
     bloomeryd(d, "kit", "install", archive, "--sha256", packed.stdout.decode().strip())
+
+
+def wait_available(d, name):
+    profile = lambda: d.get(f"/v1/profiles/{name}").json()
+    try:
+        until(lambda: profile()["available"], f"profile {name} is available", 300)
+    except Failure as e:
+        raise Failure(f"{e}: {profile()['why']}") from None

@@ -5,8 +5,8 @@ rust_main, serde_json in a program with its own main. Each is booted in qemu wit
 
 import os
 
-from lib import Daemon, Suite, check, equal, inline, nothing_left, until
-from unikraft import PROFILES, add_copy, bloomeryd, install_kit
+from lib import Daemon, Suite, check, equal, inline, nothing_left
+from unikraft import PROFILES, add_copy, bloomeryd, install_kit, wait_available
 
 suite = Suite("unikraft-registry", seconds=1800)
 SECONDS = 1500  # for one job on a slow line
@@ -56,7 +56,7 @@ def setup():
         bloomeryd(d, "images", "build", name)
     d.start()
     for name in names:
-        until(lambda name=name: d.get(f"/v1/profiles/{name}").json()["available"], f"profile {name} is available")
+        wait_available(d, name)
         ids["sieve", name] = d.accept(name, inline(REGEX, src__lib=SIEVE))
         ids["ledger", name] = d.accept(name, inline(JSON, src__main=LEDGER))
 

@@ -9,8 +9,8 @@ import os
 import subprocess
 import tempfile
 
-from lib import Daemon, Suite, check, equal, inline, nothing_left, pack, run_native, until
-from unikraft import KIT, PROFILES, add_copy, bloomeryd, folder_of, install_kit
+from lib import Daemon, Suite, check, equal, inline, nothing_left, pack, run_native
+from unikraft import KIT, PROFILES, add_copy, bloomeryd, folder_of, install_kit, wait_available
 
 suite = Suite("unikraft", seconds=1800)
 SECONDS = 1200
@@ -87,7 +87,7 @@ def setup():
         bloomeryd(d, "images", "build", name)
     d.start()
     for name in copies:
-        until(lambda name=name: d.get(f"/v1/profiles/{name}").json()["available"], f"profile {name} is available")
+        wait_available(d, name)
 
     for p in (*PROFILES, "unikraft-kit", "modern-kit"):
         ids["lib", p] = d.accept(p, pack("unikraft_lib"))
