@@ -2,9 +2,12 @@
 """Profile lind with tests/kits/lind, a small C library of our own in lind-glibc's place: from the crate to the module that node
 runs; what std and libc were compiled with, read back; each rule of the host's contract seen to break."""
 
+import os
 import re
+import subprocess
+import textwrap
 
-from lib import Daemon, Suite, check, equal, inline, nothing_left, pack
+from lib import BUILD, ROOT, Daemon, Suite, check, equal, inline, nothing_left, pack
 from lind import BROKEN, add_profile, constants, libc_source, with_kit
 
 suite = Suite("lind", seconds=900)
@@ -234,6 +237,26 @@ def test_without_a_kit():
     sections = [s["name"] for s in a["metadata"]["sections"]]
     check("linking" in sections, "it is no object", sections)
     equal(bare.artifact(id, "lind-smelter.wasm")[:4], b"\0asm", "its first bytes")
+
+
+@suite.test
+def test_the_page_of_kits():
+    """docs/kits.md, as an operator without a lind-wasm tree would: from the page alone to a module. `bare` has a kit after this."""
+    with open(os.path.join(ROOT, "docs", "kits.md"), encoding="utf-8") as f:
+        script = f.read().split("with the image of the toolchain at hand")[1].split("\n\n")[1]
+    check(script.count("bloomeryd kit install") == 1, "the page has changed", script)
+    checkout = os.path.join(bare.dir, "checkout")
+    os.mkdir(checkout)
+    for name in ("tests", "docs", "workers", "schema"):
+        os.symlink(os.path.join(ROOT, name), os.path.join(checkout, name))
+    env = dict(os.environ, PATH=f"{BUILD}:{os.environ['PATH']}", BLOOMERY_CONFIG=bare.config, BLOOMERY_STATE=bare.state,
+               BLOOMERY_SHARE_DIR=bare.share, BLOOMERY_ENGINE_SOCKET=bare.engine, BLOOMERY_SERVER=f"http://127.0.0.1:{bare.port}")
+    p = subprocess.run(["bash", "-euo", "pipefail", "-c", textwrap.dedent(script)], cwd=checkout, env=env, timeout=800, text=True,
+                       stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    equal(p.returncode, 0, f"status of the page's commands, which said {p.stdout[-3000:]}")
+    check("it ran and exited with 3" in p.stdout, "what the client says of the trial", p.stdout[-1500:])
+    with open(os.path.join(checkout, "lind-smelter.wasm"), "rb") as f:
+        equal(f.read(4), b"\0asm", "the module that the client wrote")
 
 
 @suite.test

@@ -1,7 +1,7 @@
 //! The example of profile lind: threads, a map, files; what a program for a POSIX host usually needs.
 use std::collections::HashMap;
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::sync::mpsc;
+use std::sync::Mutex;
 use std::{env, fs, process, thread};
 
 /// Iron in a heap of ore, in kilogrammes.
@@ -26,18 +26,14 @@ fn ledger() -> io::Result<String> {
 }
 
 fn main() {
-    let (send, iron) = mpsc::channel();
-    let smelters: Vec<_> = (1..=4)
-        .map(|n| {
-            let send = send.clone();
-            thread::spawn(move || send.send((n, smelt(n * 100))).unwrap())
-        })
-        .collect();
-    drop(send);
-    for smelter in smelters {
-        smelter.join().unwrap();
-    }
-    let heaps: HashMap<u32, u32> = iron.into_iter().collect();
+    let heaps = Mutex::new(HashMap::new());
+    thread::scope(|smelters| {
+        for n in 1..=4 {
+            let heaps = &heaps;
+            smelters.spawn(move || heaps.lock().unwrap().insert(n, smelt(n * 100)));
+        }
+    });
+    let heaps = heaps.into_inner().unwrap();
     println!("{} heaps, {} kg of iron", heaps.len(), heaps.values().sum::<u32>());
     println!("arguments: {}, HOME: {:?}", env::args().len(), env::var("HOME").ok());
     match ledger() {
