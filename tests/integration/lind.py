@@ -15,7 +15,8 @@ PROFILE = os.path.join(ROOT, "workers", "profiles", "lind")
 # value of the option `broken`: what sed does to the profile's link script.
 BROKEN = {
     "no": "",
-    "unshared": "s/ -Wl,--shared-memory//",
+    # Threads' storage is the linker's only where memory is shared: the kit's threads get stubs.
+    "unshared": "s/ -Wl,--shared-memory/ -Wl,--unresolved-symbols=ignore-all/",
     "larger": "s/max-memory=67108864/max-memory=67174400/",
     "unimported": "s/-Wl,--import-memory//",
     "unexported": "s/ -Wl,--export-memory//",
