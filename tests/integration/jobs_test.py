@@ -460,7 +460,11 @@ def test_broken_contracts():
     a = d.artifacts(ids["missing export"])["missing-export.wasm"]
     equal(a["contract"]["verdict"], "fail", "contract of the artifact that is kept to be looked at")
     equal(a["trial"]["verdict"], "skipped", "its trial")
-    d.fail(ids["too large"], "output_too_large")
+    job = d.fail(ids["too large"], "output_too_large")
+    size = job["artifacts"][0]["size"]
+    check(re.match(rf"empty-main has {size} bytes, more than max_size=1000: \.text [0-9.]+ KiB, \.\w+ [0-9.]+ KiB, "
+                   r"\.\w+ [0-9.]+ KiB; of its code (.* [0-9.]+ KiB, ){2}", job["error"]["message"]), "what is large", job["error"])
+    check(job["error"]["hint"] and "max_size=1000: .text" in d.job_log(job["id"]), "hint and log", job["error"])
 
 
 @suite.test
