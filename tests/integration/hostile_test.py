@@ -2,6 +2,8 @@
 """Bad tarballs, bad requests and hostile builds: each is refused or fails with its own reason, nothing is left of it,
 and a neighbour's build succeeds meanwhile. On the real Engine, with small limits."""
 
+# alone: it takes limits of time, memory and disk to their end, and what they allow must be enough for the rest
+
 import gzip
 import io
 import json
