@@ -135,6 +135,7 @@ cJSON *job_json(const struct job *j, const struct job_queue *queue)
     put_seconds(resources, "cpu_seconds", j->cpu_seconds);
     json_put_int(resources, "peak_memory_bytes", j->peak_memory_bytes);
     json_put_int(resources, "bytes_written", j->bytes_written);
+    put_copy(o, "verification", j->verification, false);
     cJSON_AddItemToObject(o, "error", job_json_error(&j->error));
     cJSON *artifacts = cJSON_AddArrayToObject(o, "artifacts");
     for (size_t i = 0; i < j->artifacts_count; i++)

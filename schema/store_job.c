@@ -42,6 +42,12 @@ void artifact_clear(struct artifact *a)
     *a = (struct artifact){0};
 }
 
+void job_replay_clear(struct job_replay *r)
+{
+    cJSON_Delete(r->record);
+    *r = (struct job_replay){0};
+}
+
 void job_free(struct job *j)
 {
     if (!j)
@@ -54,6 +60,8 @@ void job_free(struct job *j)
         artifact_clear(&j->artifacts[i]);
     cJSON_Delete(j->options);
     cJSON_Delete(j->labels);
+    cJSON_Delete(j->verification);
+    job_replay_clear(&j->replay);
     char *const texts[] = {
         j->group,           j->profile,          j->crate_name,    j->crate_version,  j->lock,
         j->submitted_by,    j->retry_of,         j->wait_reason,   j->toolchain.name, j->toolchain.rustc,

@@ -13,6 +13,7 @@
 #include "workers/plan.h"
 #include "workers/pool.h"
 #include "workers/profile.h"
+#include "workers/replay.h"
 #include "workers/work.h"
 
 #include <stdatomic.h>
@@ -47,10 +48,17 @@ struct attempt {
     char **spent;                   /* ids of containers that have ended; removed when nobody waits for it any more */
     size_t spent_count;
     struct plan plan;
-    char *lock_file;                 /* beneath the work file system; NULL: none */
+    char *root;                      /* the tarball's single top folder, which was taken off; "": it has none */
+    char *cargo_toml;                /* what cargo's own configuration is */
+    char *workspace_lock;            /* where cargo looks for the lock, beneath the work file system */
+    char *lock_file;                 /* where the lock that was used stands; NULL: none */
     char lock_hash[SHA256_HEX_SIZE]; /* of the uploaded one */
     const char *lock;                /* uploaded | resolved | none */
     cJSON *packages;                 /* that the build is made of (packages.h); NULL: not known */
     int64_t bytes_written;
+    bool again; /* this is the second build of verify=1 */
+    double cpu_before;
+    int64_t bytes_before; /* what the first one used */
+    struct replay replay;
     struct job result; /* phases, warnings, artifacts, error: what the store gets at the end */
 };

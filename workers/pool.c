@@ -242,6 +242,8 @@ static void result_clear(struct job *r)
     job_drop_artifacts(r);
     mem_free(r->artifacts);
     job_error_clear(&r->error);
+    cJSON_Delete(r->verification);
+    job_replay_clear(&r->replay);
 }
 
 /* False: the pool ends. */
