@@ -15,6 +15,7 @@
 #pragma once
 
 #include "base/err.h"
+#include "base/limits.h"
 #include "daemon/answer.h"
 #include "daemon/query.h"
 
@@ -53,6 +54,8 @@ struct request {
     struct job *job;
     struct group *group; /* groups.c */
     cJSON *made;         /* the answer, or NULL */
+    struct group *group;  /* groups.c */
+    struct limits limits; /* as they were when the work began */
     int outcome;
     struct err err;
     int file; /* a descriptor or -1; closed with the request */

@@ -49,6 +49,7 @@ struct attempt {
     size_t spent_count;
     struct plan plan;
     char *root;                      /* the tarball's single top folder, which was taken off; "": it has none */
+    int64_t unpacked_bytes;          /* of the crate */
     char *cargo_toml;                /* what cargo's own configuration is */
     char *workspace_lock;            /* where cargo looks for the lock, beneath the work file system */
     char *lock_file;                 /* where the lock that was used stands; NULL: none */

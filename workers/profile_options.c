@@ -155,7 +155,9 @@ static const struct option common[] = {
      .type = OPT_BOOL,
      .bool_default = true,
      .doc = "start the artifact in its host; off leaves it out"},
-    {.name = "verify", .type = OPT_BOOL, .doc = "build twice, in fresh containers, and say whether the bytes are the same"},
+    {.name = "verify",
+     .type = OPT_BOOL,
+     .doc = "build twice, in fresh containers, and say whether the bytes are the same"},
     {.name = "bypass_cache", .type = OPT_BOOL, .doc = "build even if the same was built before"},
 };
 

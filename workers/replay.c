@@ -180,6 +180,7 @@ void replay_conclude(struct attempt *a, const struct finish *f)
 
     put_image(record, &a->image, a->profile->name);
     json_put_str(record, "root", a->root ? a->root : "");
+    json_put_int(record, "unpacked_bytes", a->unpacked_bytes);
     json_put_str(record, "cargo_config", a->cargo_toml ? a->cargo_toml : "");
     if (f->lock) {
         cJSON *lock = cJSON_AddObjectToObject(record, "lock");

@@ -5,6 +5,7 @@
  * The record, an object:
  *   image        {id, digest, reference}
  *   root         the folder of the tarball that was taken off; "" if there was none
+ *   unpacked_bytes   of the crate's files
  *   cargo_config what lay at /work/cargo/config.toml
  *   lock         {file: beneath /work, where cargo looks for it; given: whether it has to be put there, since the tarball
  *                does not hold it} or null
