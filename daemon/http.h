@@ -52,9 +52,8 @@ struct request {
     struct waiter *waiter;
     /* what a work function hands to its end */
     struct job *job;
-    struct group *group; /* groups.c */
-    cJSON *made;         /* the answer, or NULL */
     struct group *group;  /* groups.c */
+    cJSON *made;          /* the answer, or NULL */
     struct limits limits; /* as they were when the work began */
     int outcome;
     struct err err;
