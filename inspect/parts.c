@@ -5,10 +5,9 @@
 #include "inspect/ar.h"
 #include "inspect/cursor.h"
 #include "inspect/elf.h"
+#include "inspect/elf_parts.h"
 #include "inspect/wasm.h"
 
-#include <elf.h>
-#include <stdlib.h>
 #include <string.h>
 
 struct listing {
@@ -67,92 +66,20 @@ static int wasm_parts(const uint8_t *data, size_t len, struct listing *l, struct
     return 0;
 }
 
-/* --- ELF: little-endian, as elf.h --- */
+/* --- ELF --- */
 
-struct section {
-    uint64_t offset, size;
-    uint32_t name, type;
-};
-
-static int by_offset(const void *a, const void *b)
+/* base: where it begins in the whole file. */
+static int add_sections(const uint8_t *data, size_t len, uint64_t base, const char *outer, size_t outer_len,
+                        struct listing *l, struct err *err)
 {
-    const struct section *x = a, *y = b;
+    struct elf_part *sections;
+    size_t count;
 
-    if (x->offset != y->offset)
-        return x->offset < y->offset ? -1 : 1;
-    return (x->size > y->size) - (x->size < y->size);
-}
-
-/* The section headers' table: where, how many, of which size, and the place of the one that holds the names. */
-static bool read_header(const uint8_t *data, size_t len, bool wide, uint64_t *ret_at, size_t *ret_count,
-                        size_t *ret_each, size_t *ret_names)
-{
-    if (wide) {
-        Elf64_Ehdr h;
-        if (len < sizeof h)
-            return false;
-        memcpy(&h, data, sizeof h);
-        *ret_at = h.e_shoff;
-        *ret_count = h.e_shnum;
-        *ret_each = h.e_shentsize;
-        *ret_names = h.e_shstrndx;
-        return h.e_shentsize == sizeof(Elf64_Shdr);
-    }
-    Elf32_Ehdr h;
-    if (len < sizeof h)
-        return false;
-    memcpy(&h, data, sizeof h);
-    *ret_at = h.e_shoff;
-    *ret_count = h.e_shnum;
-    *ret_each = h.e_shentsize;
-    *ret_names = h.e_shstrndx;
-    return h.e_shentsize == sizeof(Elf32_Shdr);
-}
-
-static struct section read_section(const uint8_t *at, bool wide)
-{
-    if (wide) {
-        Elf64_Shdr s;
-        memcpy(&s, at, sizeof s);
-        return (struct section){s.sh_offset, s.sh_size, s.sh_name, s.sh_type};
-    }
-    Elf32_Shdr s;
-    memcpy(&s, at, sizeof s);
-    return (struct section){s.sh_offset, s.sh_size, s.sh_name, s.sh_type};
-}
-
-static bool in_file(const struct section *s, size_t len)
-{
-    return s->type != SHT_NULL && s->type != SHT_NOBITS && s->size > 0 && s->offset <= len &&
-           s->size <= len - s->offset;
-}
-
-/* base: where it begins in the whole file. Without section headers there is nothing to name. */
-static int elf_parts(const uint8_t *data, size_t len, uint64_t base, const char *outer, size_t outer_len,
-                     struct listing *l, size_t at, struct err *err)
-{
-    uint64_t table;
-    size_t count, each, names_at;
-    bool wide = len > EI_CLASS && data[EI_CLASS] == ELFCLASS64;
-
-    if (!elf_matches(data, len) || len <= EI_DATA || data[EI_DATA] != ELFDATA2LSB)
-        return cursor_fail(at, err, "not a little-endian ELF file");
-    if (!read_header(data, len, wide, &table, &count, &each, &names_at) || table > len || count > (len - table) / each)
-        return cursor_fail(at, err, "the section headers do not lie in the file");
-    struct section names = {0}, *all = mem_alloc((count + 1) * sizeof *all);
+    if (elf_parts(data, len, &sections, &count, err) < 0)
+        return -1;
     for (size_t i = 0; i < count; i++)
-        all[i] = read_section(data + table + i * each, wide);
-    if (names_at < count && in_file(&all[names_at], len))
-        names = all[names_at];
-    qsort(all, count, sizeof *all, by_offset);
-    for (size_t i = 0; i < count; i++) {
-        if (!in_file(&all[i], len))
-            continue;
-        const char *name = all[i].name < names.size ? (const char *)data + names.offset + all[i].name : "";
-        size_t name_len = all[i].name < names.size ? strnlen(name, (size_t)(names.size - all[i].name)) : 0;
-        add(l, outer, outer_len, name, name_len, base + all[i].offset, all[i].size);
-    }
-    mem_free(all);
+        add(l, outer, outer_len, sections[i].name, sections[i].len, base + sections[i].offset, sections[i].size);
+    mem_free(sections);
     return 0;
 }
 
@@ -172,7 +99,7 @@ static int ar_parts(const uint8_t *data, size_t len, struct listing *l, struct e
         if (m.is_index)
             continue;
         /* An object whose sections cannot be read is one part. */
-        if (elf_matches(m.data, m.len) && elf_parts(m.data, m.len, at, m.name, m.name_len, l, at, &ignored) == 0)
+        if (elf_matches(m.data, m.len) && add_sections(m.data, m.len, at, m.name, m.name_len, l, &ignored) == 0)
             continue;
         add(l, NULL, 0, m.name, m.name_len, m.at, at + m.len - m.at);
     }
@@ -228,7 +155,7 @@ int parts_inspect(const char *kind, const uint8_t *data, size_t len, struct repo
     if (strcmp(kind, "wasm") == 0)
         return wasm_parts(data, len, &l, err);
     if (strcmp(kind, "elf") == 0)
-        return elf_parts(data, len, 0, NULL, 0, &l, 0, err);
+        return add_sections(data, len, 0, NULL, 0, &l, err);
     if (strcmp(kind, "ar") == 0)
         return ar_parts(data, len, &l, err);
     return tar_parts(data, len, &l, err);

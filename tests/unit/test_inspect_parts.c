@@ -122,7 +122,7 @@ static void test_hostile_section_headers(void **state)
     assert_json(r, "parts", wanted);
     f.head.e_shnum = 0xffff;
     assert_null(inspect_bytes(of_elf, &f, sizeof f, &err));
-    assert_string_equal(err.msg, "byte 0: the section headers do not lie in the file");
+    assert_non_null(strstr(err.msg, "go beyond the end of the file"));
     f.head.e_shnum = 3;
     f.head.e_shoff = UINT64_MAX;
     assert_null(inspect_bytes(of_elf, &f, sizeof f, &err));
