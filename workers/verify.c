@@ -68,10 +68,13 @@ static bool read_part(const cJSON *o, int64_t file_size, struct part_of *ret)
     return o && ret->offset >= 0 && ret->size >= 0 && ret->offset <= file_size && ret->size <= file_size - ret->offset;
 }
 
-/* The build id is a hash of the others: where it is all that differs, it alone is to be named. */
+/* The build id is a hash of the others, and relocations say where they lie: they are to be named only where nothing else
+ * differs. */
 static bool follows_from_others(const char *name)
 {
-    return strstr(name, ".note.gnu.build-id") != NULL;
+    const char *blank = strrchr(name, ' '), *section = blank ? blank + 1 : name;
+
+    return strcmp(section, ".note.gnu.build-id") == 0 || strncmp(section, ".rel", 4) == 0;
 }
 
 /* Part for part, in the file's order. 1: one that differs was found. */
