@@ -108,8 +108,13 @@ static int find_difference(struct attempt *a, const char *kind, const char *cons
     int64_t offset = 0;
     int r = 0;
 
-    for (int i = 0; r == 0 && i < 2; i++)
-        r = check_parts(a, kind, paths[i], &parts[i], err);
+    for (int i = 0; i < 2; i++) {
+        struct err why = ERR_INIT;
+        if (check_parts(a, kind, paths[i], &parts[i], &why) == 0)
+            continue;
+        joblog_say(a->log, "what differs has no name: %s", why.msg);
+        parts[i] = cJSON_CreateArray();
+    }
     for (int all = 0; r == 0 && all < 2; all++)
         r = find_part(p, parts, all, &section, &offset, err);
     if (r == 0) {
@@ -150,9 +155,12 @@ static int compare_one(struct attempt *a, int root, const struct check_file *f, 
     char sha256[SHA256_HEX_SIZE] = "";
     int64_t size;
 
-    int r = blob_stage(root, f->file, tmp, a->limits.max_artifact_bytes, &second, sha256, &size, err);
-    if (r < 0 && (err_retries(err->kind)))
+    struct err why = ERR_INIT;
+    int r = blob_stage(root, f->file, tmp, a->limits.max_artifact_bytes, &second, sha256, &size, &why);
+    if (r < 0 && err_retries(why.kind)) {
+        *err = why;
         return -1;
+    }
     cJSON *o = cJSON_CreateObject(), *where = NULL;
     cJSON_AddItemToArray(list, o);
     json_put_str(o, "name", art->name);
