@@ -125,7 +125,8 @@ fresh() {
 # hold OPTION ... IMAGE COMMAND ...: the container that the next steps run in
 hold() {
     drop
-    held=$(docker run -d --entrypoint '' $tame "$@") || cannot 'cannot start a container'
+    held=$name-hold
+    docker run -d --name "$held" --entrypoint '' $tame "$@" >/dev/null || cannot 'cannot start a container'
 }
 
 # step NAME COMMAND ...
