@@ -27,7 +27,7 @@ def fetched(suite, d, id):
 def start(folder, *words, **env):
     """replay.sh begun. What it prints is small."""
     outer = {k: v for k, v in os.environ.items() if not k.startswith("REPLAY_")}
-    return subprocess.Popen(["sh", os.path.join(folder, "replay.sh"), *words], env=dict(outer, **env), stdin=subprocess.DEVNULL,
+    return subprocess.Popen(["/bin/sh", os.path.join(folder, "replay.sh"), *words], env=dict(outer, **env), stdin=subprocess.DEVNULL,
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace", cwd="/")
 
 
