@@ -13,7 +13,10 @@
 # What stands up to the line "This job" is the same for every job. replay.json says in another form what follows there.
 set -u
 umask 022
-here=$(cd "${0%/*}" && pwd) || exit 2
+case $0 in
+*/*) here=$(cd "${0%/*}" && pwd) || exit 2 ;;
+*) here=$(pwd) ;;
+esac
 out=${1:-}
 name=bloomery-replay-$$
 work=$name-work tmp=$name-tmp mounts=$name-mounts source=$name-source
