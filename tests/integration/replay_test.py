@@ -12,9 +12,10 @@ import tempfile
 import replays
 from lib import Daemon, Suite, check, equal, inline, nothing_left, pack, tar_of, tree_entries, read_tree, entry
 
-suite = Suite("replay", seconds=1200)
+suite = Suite("replay", seconds=1500)
 d = None
 ids = {}
+SECONDS = 1000  # for one job: others are built before it
 MANIFEST = '[package]\nname = "clock-in"\nversion = "0.1.0"\nedition = "2021"\n'
 BUILD_RS = """fn main() {
     let t = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos();
@@ -48,13 +49,19 @@ def setup():
     ids["plain"] = d.accept("musl", pack("empty_main"), trial="off")
 
 
+def built(name):
+    job = d.wait(ids[name], SECONDS)
+    check(job["state"] == "succeeded", f"{name} {job['state']}: {job['error']}", d.job_log(ids[name])[-3000:])
+    return job
+
+
 # --- twice ---
 
 
 @suite.test
 def test_what_is_reproducible():
     for name, profile in (("wasi", "wasi"), ("ao", "ao")):
-        job = d.succeed(ids[name])
+        job = built(name)
         v = job["verification"]
         equal((v["verdict"], v["reason"]), ("reproducible", None), f"verification for {profile}")
         hashes = {a["name"]: a["sha256"] for a in job["artifacts"] if a["kind"] != "lock"}
@@ -65,13 +72,13 @@ def test_what_is_reproducible():
                                                    *["verify-link" for _ in link], "verify-check"], "phases")
         check(all(p["cpu_seconds"] > 0 for p in job["phases"] if "build" in p["name"]), "CPU of both builds", job["phases"])
         check("reproducible: a second build gave the same bytes" in d.job_log(ids[name]), "the log", d.job_log(ids[name]))
-    equal(d.succeed(ids["plain"])["verification"], None, "of a job that was built once")
+    equal(built("plain")["verification"], None, "of a job that was built once")
 
 
 @suite.test
 def test_what_is_not():
     for name, profile, section in (("clock musl", "musl", ".rodata"), ("clock wasi", "wasi", "data")):
-        job = d.succeed(ids[name])
+        job = built(name)
         v = job["verification"]
         equal(v["verdict"], "different", "verdict")
         only, = v["artifacts"]
@@ -89,7 +96,7 @@ def test_what_is_not():
 
 @suite.test
 def test_somebody_else_builds_it_again():
-    folders = {name: replays.fetched(suite, d, d.succeed(ids[name])["id"]) for name in ("wasi", "ao")}
+    folders = {name: replays.fetched(suite, d, built(name)["id"]) for name in ("wasi", "ao")}
     out = tempfile.mkdtemp(prefix="bloomery-replayed-")
     suite.on_exit(lambda: subprocess.run(["rm", "-rf", out], check=False))
     # They are begun together: most of a build is waiting for one compiler.
@@ -111,7 +118,7 @@ def test_somebody_else_builds_it_again():
 
 @suite.test
 def test_what_comes_out_otherwise():
-    status, out, err = replays.run(replays.fetched(suite, d, d.succeed(ids["clock wasi"])["id"]))
+    status, out, err = replays.run(replays.fetched(suite, d, built("clock wasi")["id"]))
     equal(status, 1, f"status for a crate that is not reproducible ({err[-500:]})")
     a, = d.job(ids["clock wasi"])["artifacts"]
     check(out.startswith(f"different  {a['sha256']}  {a['name']}, built again: "), "what differs", out)
@@ -120,7 +127,7 @@ def test_what_comes_out_otherwise():
 
 @suite.test
 def test_what_cannot_be_tried():
-    folder = replays.fetched(suite, d, d.succeed(ids["plain"])["id"])
+    folder = replays.fetched(suite, d, built("plain")["id"])
     image = d.job(ids["plain"])["toolchain"]["image"]
 
     def refused(words, *more, **env):
@@ -158,8 +165,8 @@ def test_what_cannot_be_tried():
 
 @suite.test
 def test_nothing_is_left():
-    for id in d.jobs:
-        d.wait(id)
+    for name in ids:
+        d.wait(ids[name], SECONDS)
     nothing_left(d)
 
 
