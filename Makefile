@@ -27,7 +27,7 @@ else
 CFLAGS   += $(HARDEN)
 LDFLAGS  += -pie -Wl,-z,relro,-z,now
 endif
-LDLIBS    = -lmicrohttpd -lsqlite3 -lcjson -luv -lcurl -larchive -lelf -lseccomp -lZydis -lcrypto -lz -lm
+LDLIBS    = -lmicrohttpd -lsqlite3 -lcjson -luv -lcurl -larchive -lelf -liberty -lseccomp -lZydis -lcrypto -lz -ldeflate -lm
 
 obj       = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 LAYERS   := base docker schema workers daemon inspect client

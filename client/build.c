@@ -137,13 +137,9 @@ static int finish(struct call *c, const char *folder, cJSON *job)
 {
     struct err err = ERR_INIT;
     bool built = strcmp(json_str(job, "state", ""), "succeeded") == 0;
-    const cJSON *warning;
 
-    cJSON_ArrayForEach(warning, json_arr(job, "warnings"))
-    {
-        if (!c->json && cJSON_IsString(warning))
-            note_line("warning: %s", warning->valuestring);
-    }
+    if (!c->json)
+        show_warnings(job);
     if (!c->json && json_str(job, "cached_from", NULL))
         note_line("built before, by job %s", json_str(job, "cached_from", ""));
     if (!c->json && strcmp(json_str(json_obj(job, "verification"), "verdict", ""), "reproducible") == 0)

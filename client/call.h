@@ -14,11 +14,12 @@
 struct call {
     const char *const *args; /* what is left of the command line, NULL-terminated */
     size_t arg_count;
-    const char *server;   /* flag, or NULL */
-    const char *profiles; /* "a,b", or NULL */
-    const char *out;      /* or NULL */
-    struct buf query;     /* "&key=value..." for what is submitted; owned */
-    struct files keep;    /* patterns; owned */
+    const char *server;            /* flag, or NULL */
+    const char *profiles;          /* "a,b", or NULL */
+    const char *out;               /* or NULL */
+    const char *key, *attestation; /* of verify, or NULL */
+    struct buf query;              /* "&key=value..." for what is submitted; owned */
+    struct files keep;             /* patterns; owned */
     bool manifest_given;
     bool detach;
     bool json;

@@ -4,7 +4,9 @@
 #include "base/fs.h"
 #include "base/hash.h"
 #include "client/api.h"
+#include "client/note.h"
 #include "client/show.h"
+#include "client/verify.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -44,29 +46,73 @@ static int receive(struct http *h, const char *path, int fd, const char *name, c
     return 0;
 }
 
-static int download_one(struct http *h, const char *id, cJSON *artifact, const char *folder, struct err *err)
+/* path: on the server. item: an artifact or a document; it gets "file". */
+static int download_one(struct http *h, const char *path, const char *name, cJSON *item, const char *folder,
+                        struct err *err)
 {
-    const char *name = json_str(artifact, "name", "");
-
     if (!safe_name(name))
         return err_set(err, ERR_UNAVAILABLE, "the server names an artifact '%.60s', which is no name for a file", name);
-    AUTO(char_p) char *escaped_id = http_escape(id);
-    AUTO(char_p) char *escaped = http_escape(name);
-    AUTO(char_p) char *path = mem_printf("/v1/jobs/%s/artifacts/%s", escaped_id, escaped);
     AUTO(char_p) char *file = mem_printf("%s/%s", folder, name);
     AUTO(char_p) char *temp = mem_printf("%s/.bloomery.XXXXXX", folder);
     AUTO(fd) int fd = mkostemp(temp, O_CLOEXEC);
 
     if (fd < 0)
         return err_sys(err, ERR_BAD_REQUEST, errno, "cannot write into %s", folder);
-    int rc = receive(h, path, fd, name, artifact, err);
+    int rc = receive(h, path, fd, name, item, err);
     if (rc == 0 && rename(temp, file) < 0)
         rc = err_sys(err, ERR_BAD_REQUEST, errno, "cannot write %s", file);
     if (rc < 0)
         unlink(temp);
     else
-        json_put_str(artifact, "file", file);
+        json_put_str(item, "file", file);
     return rc;
+}
+
+static int download_artifact(struct http *h, const char *job_path, cJSON *artifact, const char *folder, struct err *err)
+{
+    const char *name = json_str(artifact, "name", "");
+    AUTO(char_p) char *escaped = http_escape(name);
+    AUTO(char_p) char *path = mem_printf("%s/artifacts/%s", job_path, escaped);
+
+    return download_one(h, path, name, artifact, folder, err);
+}
+
+/* --- what the server says of the job, for bloomery verify --- */
+
+static const struct {
+    const char *key, *suffix;
+} documents[] = {{"provenance", VERIFY_ATTESTATION}, {"sbom", VERIFY_BILL_OF_MATERIALS}};
+
+/* Its keys, too: to check with later, where the server is not. */
+static int download_keys(struct http *h, const char *folder, struct err *err)
+{
+    AUTO(json) cJSON *keys = NULL;
+    AUTO(char_p) char *path = mem_printf("%s/" VERIFY_KEYS, folder);
+
+    if (api_get(h, "/v1/keys", &keys, err) < 0)
+        return -1;
+    AUTO(char_p) char *text = json_text(keys);
+    return fs_write(path, text, strlen(text), 0644, err);
+}
+
+/* Named after the first artifact, which is the primary one. */
+static int download_documents(struct http *h, const char *job_path, cJSON *job, const char *folder, bool quiet,
+                              struct err *err)
+{
+    const char *primary = json_str(cJSON_GetArrayItem(json_arr(job, "artifacts"), 0), "name", "");
+
+    for (size_t i = 0; i < COUNT(documents); i++) {
+        cJSON *d = cJSON_GetObjectItemCaseSensitive(job, documents[i].key);
+        AUTO(char_p) char *name = mem_printf("%s%s", primary, documents[i].suffix);
+        AUTO(char_p) char *path = mem_printf("%s/%s", job_path, documents[i].key);
+        if (cJSON_IsObject(d) && download_one(h, path, name, d, folder, err) < 0)
+            return -1;
+    }
+    if (!json_obj(job, "provenance"))
+        return 0;
+    if (!quiet)
+        note_line("its attestation is beside it; to check it: bloomery verify %s/%s", folder, primary);
+    return download_keys(h, folder, err);
 }
 
 static bool wanted(const char *name, const char *const *names)
@@ -95,7 +141,8 @@ int download_all(struct http *h, cJSON *job, const char *folder, const char *con
 {
     AUTO(char_p) char *id = mem_strdup(json_str(job, "id", ""));
     AUTO(char_p) char *escaped = http_escape(id);
-    AUTO(char_p) char *path = mem_printf("/v1/jobs/%s/artifacts", escaped);
+    AUTO(char_p) char *job_path = mem_printf("/v1/jobs/%s", escaped);
+    AUTO(char_p) char *path = mem_printf("%s/artifacts", job_path);
     AUTO(json) cJSON *answer = NULL;
 
     if (api_get(h, path, &answer, err) < 0)
@@ -115,11 +162,11 @@ int download_all(struct http *h, cJSON *job, const char *folder, const char *con
     {
         if (!wanted(json_str(a, "name", ""), names))
             continue;
-        if (download_one(h, id, a, folder, err) < 0)
+        if (download_artifact(h, job_path, a, folder, err) < 0)
             return -1;
         if (!quiet)
             show_artifact(a, json_str(a, "file", NULL));
         fflush(stdout); /* before what is said next on standard error */
     }
-    return 0;
+    return names && names[0] ? 0 : download_documents(h, job_path, job, folder, quiet, err);
 }

@@ -7,6 +7,7 @@
 #include "client/note.h"
 #include "client/settings.h"
 #include "client/show.h"
+#include "client/verify.h"
 
 #include <getopt.h>
 #include <signal.h>
@@ -25,6 +26,8 @@ static const char USAGE[] =
     "  cancel ID...                   cancel jobs\n"
     "  compare A B                    what changed from job A to job B: sizes, names, toolchain, dependencies\n"
     "  profiles [NAME]                what can be built, and with which options\n"
+    "  verify FILE                    is it what its attestation says? Needs no server\n"
+    "  keys                           the server's public keys; with --json a file for --key\n"
     "\n"
     "PATH is a crate's folder (.), a Cargo.toml, or a tarball. Several profiles make a group: one upload, a job\n"
     "for each, and a folder for each below --out. ID is a job's or a group's. A and B are ids of jobs, or the newest\n"
@@ -45,12 +48,16 @@ static const char USAGE[] =
     "      --timeout S        wait no longer than this\n"
     "      --artifact NAME    compare this artifact instead of the primary one\n"
     "      --fail-on-growth P compare: exit code 1 if the artifact grew by more than P percent\n"
+    "      --attestation F    of verify (FILE.intoto.json, or another of that kind beside FILE)\n"
+    "      --key F            of verify: whom to trust, a public key in PEM or the JSON of `keys`\n"
+    "                         (~/.config/bloomery/keys.json, else " VERIFY_KEYS " beside FILE)\n"
     "      --json             the result as JSON on standard output\n"
     "      --server URL       else BLOOMERY_SERVER, ~/.config/bloomery/config (server = URL),\n"
     "                         " SETTINGS_DEFAULT_SERVER "\n"
     "\n"
-    "Exit codes: 0 built, 1 the build failed or the artifact grew too much, 2 bad call, 3 server unreachable or\n"
-    "failing, 4 time-out or detached before the end.\n";
+    "Exit codes: 0 built (or verified), 1 the build failed, the artifact grew too much or is not what it claims to "
+    "be,\n"
+    "2 bad call, 3 server unreachable or failing, 4 time-out or detached before the end.\n";
 
 enum {
     OPT_VALUE = 256,
@@ -62,7 +69,9 @@ enum {
     OPT_TIMEOUT,
     OPT_JSON,
     OPT_SERVER,
-    OPT_GROWTH
+    OPT_GROWTH,
+    OPT_KEY,
+    OPT_ATTESTATION
 };
 
 static const struct option options[] = {
@@ -79,6 +88,8 @@ static const struct option options[] = {
     {"server", required_argument, NULL, OPT_SERVER},
     {"fail-on-growth", required_argument, NULL, OPT_GROWTH},
     {"artifact", required_argument, NULL, OPT_VALUE},
+    {"key", required_argument, NULL, OPT_KEY},
+    {"attestation", required_argument, NULL, OPT_ATTESTATION},
     {"bin", required_argument, NULL, OPT_VALUE},
     {"package", required_argument, NULL, OPT_VALUE},
     {"manifest-path", required_argument, NULL, OPT_VALUE},
@@ -201,6 +212,12 @@ static const char *take_option(struct call *c, struct buf *profiles, int opt, co
     case OPT_JSON:
         c->json = true;
         return NULL;
+    case OPT_KEY:
+        c->key = optarg;
+        return NULL;
+    case OPT_ATTESTATION:
+        c->attestation = optarg;
+        return NULL;
     case OPT_SERVER:
         c->server = optarg;
         return NULL;
@@ -283,8 +300,9 @@ static const struct {
     size_t args_max;
     int (*run)(struct call *c);
 } commands[] = {
-    {"build", 1, build_run},  {"submit", 1, build_submit},  {"status", 1, run_status},     {"log", 1, build_log},
-    {"get", 1000, build_get}, {"cancel", 1000, run_cancel}, {"profiles", 1, run_profiles}, {"compare", 2, compare_run},
+    {"build", 1, build_run},   {"submit", 1, build_submit},  {"status", 1, run_status},     {"log", 1, build_log},
+    {"get", 1000, build_get},  {"cancel", 1000, run_cancel}, {"profiles", 1, run_profiles}, {"compare", 2, compare_run},
+    {"verify", 1, verify_run}, {"keys", 0, verify_keys},
 };
 
 static int run(struct call *c, const char *name)

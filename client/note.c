@@ -1,6 +1,8 @@
 /* note.c - see note.h. */
 #include "client/note.h"
 
+#include "base/size.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,11 +66,7 @@ void note_error(const struct err *err)
 
 char *note_size(int64_t bytes)
 {
-    if (bytes < 1024)
-        return mem_printf("%lld B", (long long)bytes);
-    if (bytes < 1024 * 1024)
-        return mem_printf("%.1f KiB", (double)bytes / 1024);
-    return mem_printf("%.1f MiB", (double)bytes / (1024 * 1024));
+    return size_text(bytes);
 }
 
 void note_upload(int64_t sent, int64_t total)

@@ -33,20 +33,20 @@ char *settings_find(const char *text, const char *key)
     return NULL;
 }
 
-static char *config_path(void)
+char *settings_path(const char *name)
 {
     const char *xdg = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
 
     if (xdg && xdg[0] == '/')
-        return mem_printf("%s/bloomery/config", xdg);
-    return home && home[0] ? mem_printf("%s/.config/bloomery/config", home) : NULL;
+        return mem_printf("%s/bloomery/%s", xdg, name);
+    return home && home[0] ? mem_printf("%s/.config/bloomery/%s", home, name) : NULL;
 }
 
 int settings_server(const char *flag, char **ret, struct err *err)
 {
     const char *env = getenv("BLOOMERY_SERVER");
     AUTO(char_p) char *url = NULL;
-    AUTO(char_p) char *path = config_path();
+    AUTO(char_p) char *path = settings_path("config");
     AUTO(buf) struct buf text = {0};
 
     if (flag)

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { MOST_ERRORS = 20 };
+
 static void out(FILE *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 static void out(FILE *f, const char *fmt, ...)
@@ -27,6 +29,15 @@ static void out(FILE *f, const char *fmt, ...)
     free(raw);
     if (text.len > 0)
         fwrite(text.p, 1, text.len, f);
+}
+
+void show_text(const struct buf *text)
+{
+    AUTO(buf) struct buf plain = {0};
+
+    note_plain(&plain, text->p ? text->p : "", text->len);
+    fwrite(plain.p ? plain.p : "", 1, plain.len, stdout);
+    fflush(stdout);
 }
 
 void show_json(const cJSON *value)
@@ -139,7 +150,7 @@ static void show_verdict(const char *what, const cJSON *v)
     if (!verdict)
         return;
     out(stdout, "  %-10s %s", what, verdict);
-    if (json_str(v, "host", NULL))
+    if (*json_str(v, "host", ""))
         out(stdout, " (%s)", json_str(v, "host", ""));
     if (json_str(v, "reason", NULL))
         out(stdout, ": %s", json_str(v, "reason", ""));
@@ -175,6 +186,68 @@ void show_artifact(const cJSON *a, const char *saved_as)
     show_verdict("trial", json_obj(a, "trial"));
 }
 
+/* The compiler's errors as editors know them. */
+static void show_errors(const cJSON *diagnostics)
+{
+    const cJSON *e;
+    int64_t shown = 0, all = json_int(diagnostics, "errors_count", 0);
+
+    cJSON_ArrayForEach(e, json_arr(diagnostics, "errors"))
+    {
+        const char *file = json_str(e, "file", NULL), *code = json_str(e, "code", NULL),
+                   *label = json_str(e, "label", "");
+        if (shown == MOST_ERRORS)
+            break;
+        shown++;
+        out(stderr, "  ");
+        if (file)
+            out(stderr, "%s:%lld:%lld: ", file, (long long)json_int(e, "line", 0), (long long)json_int(e, "column", 0));
+        out(stderr, "%s: %s", code ? code : "error", json_str(e, "text", "?"));
+        out(stderr, label[0] ? " (%s)\n" : "\n", label);
+    }
+    if (all > shown)
+        out(stderr, "  ... and %lld more of %lld errors\n", (long long)(all - shown), (long long)all);
+}
+
+static void show_use(FILE *f, const cJSON *o)
+{
+    AUTO(char_p) char *memory = note_size(json_int(o, "peak_memory_bytes", 0));
+    AUTO(char_p) char *written = note_size(json_int(o, "bytes_written", 0));
+    double cpu = number(o, "cpu_seconds");
+
+    out(f, "%.1f s of CPU time, %s of memory, %s written\n", isnan(cpu) ? 0 : cpu, memory, written);
+}
+
+/* What each phase of the last attempt used; it ended in the last of them. */
+static void show_phases(const cJSON *job)
+{
+    const cJSON *p;
+
+    cJSON_ArrayForEach(p, json_arr(job, "phases"))
+    {
+        double seconds = number(p, "seconds");
+        if (json_int(p, "attempt", 0) != json_int(job, "attempt", 0))
+            continue;
+        out(stderr, "  %-5s used %.1f s, ", json_str(p, "name", "?"), isnan(seconds) ? 0 : seconds);
+        show_use(stderr, p);
+    }
+}
+
+void show_warnings(const cJSON *job)
+{
+    const int64_t count = json_int(json_obj(job, "diagnostics"), "warnings_count", 0);
+    const cJSON *w;
+
+    cJSON_ArrayForEach(w, json_arr(job, "warnings"))
+    {
+        if (cJSON_IsString(w))
+            note_line("warning: %s", w->valuestring);
+    }
+    if (count > 0)
+        note_line("%lld %s of the compiler's: bloomery log %s", (long long)count, count == 1 ? "warning" : "warnings",
+                  json_str(job, "id", "ID"));
+}
+
 void show_failure(const cJSON *job)
 {
     const cJSON *e = json_obj(job, "error");
@@ -188,6 +261,8 @@ void show_failure(const cJSON *job)
     out(stderr, ": %s\n", json_str(e, "message", "the job did not succeed"));
     if (hint)
         out(stderr, "  hint: %s\n", hint);
+    show_errors(json_obj(job, "diagnostics"));
+    show_phases(job);
     if (excerpt) {
         out(stderr, "  --- from the log ---\n");
         for (const char *p = excerpt; *p; p += strcspn(p, "\n"), p += *p == '\n') {
@@ -242,6 +317,14 @@ void show_job(const cJSON *job)
         }
         out(stdout, "\n");
     }
+    if (json_int(job, "attempt", 0) > 0) {
+        out(stdout, "used       ");
+        show_use(stdout, json_obj(job, "resources"));
+    }
+    const cJSON *said = json_obj(job, "diagnostics");
+    if (said)
+        out(stdout, "compiler   %lld errors, %lld warnings\n", (long long)json_int(said, "errors_count", 0),
+            (long long)json_int(said, "warnings_count", 0));
     cJSON_ArrayForEach(item, json_arr(job, "warnings"))
     {
         if (cJSON_IsString(item))
@@ -318,4 +401,16 @@ void show_profile(const cJSON *p)
     AUTO(char_p) char *text = cJSON_Print(p);
 
     out(stdout, "%s\n", text ? text : "");
+}
+
+void show_keys(const cJSON *keys)
+{
+    const cJSON *k;
+
+    cJSON_ArrayForEach(k, json_arr(keys, "keys"))
+    {
+        const char *until = json_str(k, "retired_at", NULL);
+        out(stdout, "%s  %s to %s\n", json_str(k, "kid", "?"), json_str(k, "created_at", "?"),
+            until ? until : "now: it signs");
+    }
 }

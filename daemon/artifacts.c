@@ -11,12 +11,16 @@
 #include "daemon/jobs.h"
 #include "daemon/problem.h"
 #include "workers/paths.h"
+#include "workers/sbom.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define PROVENANCE ".intoto.json"
+#define SBOM ".cdx.json"
 
 struct download {
     const char *path; /* of the file */
@@ -193,23 +197,79 @@ void artifacts_source(struct request *r)
     send_file(r, &(struct download){path, name, r->job->source_sha256, "application/octet-stream"}, false);
 }
 
+/* --- what is said of the job --- */
+
+/* The file's name: that of the primary artifact, and what it is. The caller owns it. */
+static char *document_name(const struct job *job, const char *suffix)
+{
+    const struct artifact *x = primary(job);
+
+    return mem_printf("%s%s", x ? x->name : job->id, suffix);
+}
+
+static void send_document(struct request *r, const struct document *d, const char *what, const char *suffix,
+                          const char *type)
+{
+    AUTO(char_p) char *path = path_blob(r->app->state_dir, d->sha256);
+    AUTO(char_p) char *name = document_name(r->job, suffix);
+
+    if (d->sha256[0])
+        send_file(r, &(struct download){path, name, d->sha256, type}, false);
+    else
+        not_there(r, what);
+}
+
+void artifacts_provenance(struct request *r)
+{
+    if (jobs_load(r))
+        send_document(r, &r->job->provenance, "provenance", PROVENANCE, "application/vnd.in-toto.provenance+dsse");
+}
+
+void artifacts_sbom(struct request *r)
+{
+    if (jobs_load(r))
+        send_document(r, &r->job->sbom, "bill of materials", SBOM,
+                      "application/vnd.cyclonedx+json; version=" SBOM_SPEC);
+}
+
 /* --- all as one tar --- */
 
-/* folder: what the names stand beneath, or NULL. */
-static int put_job(struct tar_writer *w, const char *state_dir, const char *folder, const struct job *job,
-                   struct err *err)
+/* Where an archive is written to, and what its names stand beneath: a folder with its slash, or "". */
+struct archive {
+    struct tar_writer *w;
+    const char *state_dir, *folder;
+};
+
+static int put_blob(const struct archive *to, const char *name, mode_t mode, const char *sha256, int64_t size,
+                    struct err *err)
+{
+    AUTO(char_p) char *path = path_blob(to->state_dir, sha256);
+    AUTO(char_p) char *full = mem_printf("%s%s", to->folder, name);
+    AUTO(fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+    if (fd < 0)
+        return err_sys(err, ERR_INTERNAL, errno, "the file of %s cannot be read", full);
+    return tar_put_fd(to->w, full, mode, fd, size, err);
+}
+
+static int put_document(const struct archive *to, const struct job *job, const struct document *d, const char *suffix,
+                        struct err *err)
+{
+    AUTO(char_p) char *name = document_name(job, suffix);
+
+    return d->sha256[0] ? put_blob(to, name, 0644, d->sha256, d->size, err) : 0;
+}
+
+static int put_job(const struct archive *to, const struct job *job, bool documents, struct err *err)
 {
     for (size_t i = 0; i < job->artifacts_count; i++) {
         const struct artifact *x = &job->artifacts[i];
-        AUTO(char_p) char *path = path_blob(state_dir, x->sha256);
-        AUTO(char_p) char *name = mem_printf("%s%s%s", folder ? folder : "", folder ? "/" : "", x->name);
-        AUTO(fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-        if (fd < 0)
-            return err_sys(err, ERR_INTERNAL, errno, "the file of %s cannot be read", name);
-        if (tar_put_fd(w, name, strcmp(x->kind, "elf") == 0 ? 0755 : 0644, fd, x->size, err) < 0)
+        if (put_blob(to, x->name, strcmp(x->kind, "elf") == 0 ? 0755 : 0644, x->sha256, x->size, err) < 0)
             return -1;
     }
-    return 0;
+    if (documents && put_document(to, job, &job->provenance, PROVENANCE, err) < 0)
+        return -1;
+    return documents ? put_document(to, job, &job->sbom, SBOM, err) : 0;
 }
 
 static int put_group(struct tar_writer *w, const char *state_dir, const struct group *g, struct err *err)
@@ -217,8 +277,10 @@ static int put_group(struct tar_writer *w, const char *state_dir, const struct g
     AUTO(char_p) char *summary = groups_summary(g);
     int rc = tar_put_bytes(w, "group.json", 0644, summary, strlen(summary), err); /* no profile has a dot in its name */
 
-    for (size_t i = 0; rc == 0 && i < g->count; i++)
-        rc = put_job(w, state_dir, g->jobs[i]->profile, g->jobs[i], err);
+    for (size_t i = 0; rc == 0 && i < g->count; i++) {
+        AUTO(char_p) char *folder = mem_printf("%s/", g->jobs[i]->profile);
+        rc = put_job(&(struct archive){w, state_dir, folder}, g->jobs[i], g->documents, err);
+    }
     return rc;
 }
 
@@ -229,7 +291,7 @@ static int write_tar(struct request *r, int out, struct err *err)
 
     if (rc == 0)
         rc = r->group ? put_group(w, r->app->state_dir, r->group, err)
-                      : put_job(w, r->app->state_dir, NULL, r->job, err);
+                      : put_job(&(struct archive){w, r->app->state_dir, ""}, r->job, true, err);
     if (rc == 0)
         rc = tar_writer_finish(w, err);
     tar_writer_free(w);
@@ -279,7 +341,7 @@ static void tar_done(struct request *r)
 
 static int64_t total_size(const struct job *job)
 {
-    int64_t total = 0;
+    int64_t total = job->provenance.size + job->sbom.size;
 
     for (size_t i = 0; i < job->artifacts_count; i++)
         total += job->artifacts[i].size;

@@ -9,6 +9,7 @@
 #include "daemon/config.h"
 
 int command_images(int argc, char **argv, const struct config *c);
+int command_key(int argc, char **argv, const struct config *c);
 int command_kit(int argc, char **argv, const struct config *c);
 int command_doctor(int argc, char **argv, const struct config *c);
 

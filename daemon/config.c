@@ -2,6 +2,7 @@
 #include "daemon/config.h"
 
 #include "base/fs.h"
+#include "base/http.h"
 #include "daemon/header.h"
 #include "daemon/query.h"
 
@@ -61,6 +62,7 @@ static const struct setting settings[] = {
     TEXT(work_mode, "auto", "how a work folder's size is held: auto, ext4, tmpfs or plain"),
     NUMBER(build_uid, "1879048192", 1000, INT_MAX - 1024,
            "as root: first of the user ids that containers and helpers run as, two for each slot"),
+    TEXT(builder_id, "urn:bloomery:builder: and the machine's name", "URI that names this server in what it signs"),
     TEXT(log_level, "info", "debug, info, warn or error"),
     LIMITS(LIMIT)};
 
@@ -280,6 +282,15 @@ static char *default_state(char *const *environment)
     return home && home[0] == '/' ? mem_printf("%s/.local/state/bloomery", home) : mem_strdup("/var/lib/bloomery");
 }
 
+static char *default_builder(void)
+{
+    char name[256] = "";
+
+    gethostname(name, sizeof name - 1);
+    AUTO(char_p) char *escaped = http_escape(name);
+    return mem_printf("urn:bloomery:builder:%s", escaped);
+}
+
 static struct config *defaults(char *const *environment)
 {
     struct config *c = mem_alloc(sizeof *c);
@@ -312,6 +323,7 @@ static struct config *defaults(char *const *environment)
         mem_strdup(exists("/etc/ssl/certs", "ca-certificates.crt") ? "/etc/ssl/certs/ca-certificates.crt" : "");
     c->work_mode = mem_strdup("auto");
     c->build_uid = 1879048192; /* far above what distributions and container tools hand out, below 2^31 */
+    c->builder_id = default_builder();
     c->log_level = mem_strdup("info");
     free(real);
     return c;
@@ -324,6 +336,19 @@ static bool is_registry(const char *s)
         return false;
     for (; *s; s++)
         if (!isgraph((unsigned char)*s) || *s == '"' || *s == '\\')
+            return false;
+    return true;
+}
+
+/* A scheme, a colon, and what may follow (RFC 3986). */
+static bool is_uri(const char *s)
+{
+    size_t scheme = strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.");
+
+    if (!isalpha((unsigned char)s[0]) || s[scheme] != ':' || !s[scheme + 1])
+        return false;
+    for (; *s; s++)
+        if (!isalnum((unsigned char)*s) && !strchr("-._~:/?#[]@!$&'()*+,;=%", *s))
             return false;
     return true;
 }
@@ -354,6 +379,9 @@ static int check(const struct config *c, struct err *err)
         return err_set(err, ERR_BAD_REQUEST,
                        "crates_mirror is sparse+https://HOST/PATH/ or sparse+http://..., not '%.200s'",
                        c->crates_mirror);
+    if (!is_uri(c->builder_id))
+        return err_set(err, ERR_BAD_REQUEST, "builder_id is a URI like https://build.example.org/, not '%.200s'",
+                       c->builder_id);
     if (!c->debian_mirror[0])
         return err_set(err, ERR_BAD_REQUEST, "debian_mirror names no mirror: every image is made of Debian's packages");
     if (c->limits.max_connections < 10 || c->limits.max_queue < 1 || c->limits.max_attempts < 1 ||

@@ -29,6 +29,7 @@ struct config {
     char *crates_mirror;
     char *ca_bundle;
     char *work_mode;
+    char *builder_id;
     char *log_level;
     int64_t slots;
     int64_t build_uid;

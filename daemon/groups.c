@@ -206,9 +206,15 @@ void groups_cancel(struct request *r)
 void groups_tar(struct request *r)
 {
     struct err err = ERR_INIT;
+    int64_t documents = 0;
 
+    if (query_int(&r->query, "provenance", 0, 1, 0, &documents, &err) < 0) {
+        http_fail(r, &err);
+        return;
+    }
     if (!groups_load(r))
         return;
+    r->group->documents = documents != 0;
     for (size_t i = 0; i < r->group->count; i++)
         if (r->group->jobs[i]->artifacts_count > 0) {
             artifacts_send_tar(r);

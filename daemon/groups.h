@@ -11,7 +11,8 @@ struct group {
     char id[ULID_SIZE];
     struct job **jobs; /* owned; in the order in which their profiles were named; at least one */
     size_t count;
-    int64_t until; /* how long its client waits; monotonic, 0: it does not */
+    int64_t until;  /* how long its client waits; monotonic, 0: it does not */
+    bool documents; /* its archive has what is said of the jobs, too: that holds ids and times */
 };
 void groups_free(struct group *g); /* NULL is fine. Any thread. */
 

@@ -69,8 +69,66 @@ static void put_phases(cJSON *o, const struct job *j)
         put_seconds(item, "seconds", p->seconds);
         put_seconds(item, "cpu_seconds", p->cpu_seconds);
         json_put_int(item, "peak_memory_bytes", p->peak_memory_bytes);
+        json_put_int(item, "bytes_written", p->bytes_written);
         cJSON_AddItemToArray(list, item);
     }
+}
+
+/* 0 is null. */
+static void put_place(cJSON *o, const char *key, int64_t n)
+{
+    if (n > 0)
+        json_put_int(o, key, n);
+    else
+        cJSON_AddNullToObject(o, key);
+}
+
+static void put_diagnostics(cJSON *o, const struct job_diagnostics *d)
+{
+    if (!d->known) {
+        cJSON_AddNullToObject(o, "diagnostics");
+        return;
+    }
+    cJSON *to = cJSON_AddObjectToObject(o, "diagnostics"), *list = cJSON_AddArrayToObject(to, "errors");
+    for (size_t i = 0; i < d->errors_kept; i++) {
+        const struct job_diagnostic *e = &d->errors[i];
+        cJSON *item = cJSON_CreateObject();
+        json_put_str(item, "file", e->file);
+        put_place(item, "line", e->line);
+        put_place(item, "column", e->column);
+        json_put_str(item, "code", e->code);
+        json_put_str(item, "text", e->text);
+        json_put_str(item, "label", e->label);
+        json_put_str(item, "rendered", e->rendered);
+        cJSON_AddItemToArray(list, item);
+    }
+    json_put_int(to, "errors_count", d->errors_count);
+    json_put_int(to, "warnings_count", d->warnings_count);
+    cJSON_AddBoolToObject(to, "truncated", d->cut);
+}
+
+void job_json_put_causes(cJSON *o, const struct job *j)
+{
+    put_diagnostics(o, &j->diagnostics);
+    put_phases(o, j);
+    cJSON *resources = cJSON_AddObjectToObject(o, "resources");
+    put_seconds(resources, "cpu_seconds", j->cpu_seconds);
+    json_put_int(resources, "peak_memory_bytes", j->peak_memory_bytes);
+    json_put_int(resources, "bytes_written", j->bytes_written);
+}
+
+static void put_document(cJSON *o, const char *name, const struct job *j, const struct document *d)
+{
+    AUTO(char_p) char *url = mem_printf("/v1/jobs/%s/%s", j->id, name);
+
+    if (!d->sha256[0]) {
+        cJSON_AddNullToObject(o, name);
+        return;
+    }
+    cJSON *item = cJSON_AddObjectToObject(o, name);
+    json_put_int(item, "size", d->size);
+    json_put_str(item, "sha256", d->sha256);
+    json_put_str(item, "url", url);
 }
 
 cJSON *job_json(const struct job *j, const struct job_queue *queue)
@@ -116,7 +174,7 @@ cJSON *job_json(const struct job *j, const struct job_queue *queue)
     } else {
         cJSON_AddNullToObject(o, "queue");
     }
-    put_phases(o, j);
+    job_json_put_causes(o, j);
     cJSON *warnings = cJSON_AddArrayToObject(o, "warnings");
     for (size_t i = 0; i < j->warnings_count; i++) {
         AUTO(char_p) char *text = json_utf8(j->warnings[i], strlen(j->warnings[i]));
@@ -131,14 +189,12 @@ cJSON *job_json(const struct job *j, const struct job_queue *queue)
     } else {
         cJSON_AddNullToObject(o, "toolchain");
     }
-    cJSON *resources = cJSON_AddObjectToObject(o, "resources");
-    put_seconds(resources, "cpu_seconds", j->cpu_seconds);
-    json_put_int(resources, "peak_memory_bytes", j->peak_memory_bytes);
-    json_put_int(resources, "bytes_written", j->bytes_written);
     put_copy(o, "verification", j->verification, false);
     cJSON_AddItemToObject(o, "error", job_json_error(&j->error));
     cJSON *artifacts = cJSON_AddArrayToObject(o, "artifacts");
     for (size_t i = 0; i < j->artifacts_count; i++)
         cJSON_AddItemToArray(artifacts, job_json_artifact(j->id, &j->artifacts[i], false));
+    put_document(o, "provenance", j, &j->provenance);
+    put_document(o, "sbom", j, &j->sbom);
     return o;
 }

@@ -17,3 +17,6 @@ cJSON *job_json_artifact(const char *job_id, const struct artifact *a, bool full
 
 /* The error object, or null. */
 cJSON *job_json_error(const struct job_error *e);
+
+/* What belongs to a failure, wherever that is told: `diagnostics` (null where no compiler has run), `phases`, `resources`. */
+void job_json_put_causes(cJSON *o, const struct job *j);

@@ -217,17 +217,19 @@ static int64_t size_of(const struct job *j, const char *sha256)
 static int find_makers(struct request *r, struct job ***ret, size_t *ret_count, bool *ret_more, struct err *err)
 {
     struct job_filter f = {0};
+    bool known;
 
     if (!hash_valid(r->name)) {
         err_set(err, ERR_BAD_REQUEST, "'%.80s' is no digest of an artifact", r->name);
         return err_hint(err, "the sha256 of its bytes: 64 digits, 0 to 9 and a to f");
     }
-    if (read_filter(r, &f, NULL, NULL, err) < 0) /* the route takes no labels */
+    /* The route takes no labels. */
+    if (read_filter(r, &f, NULL, NULL, err) < 0 || store_referenced(r->app->reader, r->name, &known, err) < 0)
         return -1;
     f.sha256 = r->name;
     if (store_list(r->app->reader, &f, ret, ret_count, ret_more, err) < 0)
         return -1;
-    if (*ret_count > 0 || f.before_id)
+    if (*ret_count > 0 || (known && f.before_id))
         return 0;
     store_list_free(*ret, *ret_count);
     err_set(err, ERR_NOT_FOUND, "no job that is kept here made these bytes");

@@ -33,6 +33,8 @@ static void usage(void)
            "  bloomeryd kit install FILE --sha256 HEX          a third-party tree that a profile needs (docs/kits.md)\n"
            "  bloomeryd kit list [--json]                      those that are installed\n"
            "  bloomeryd kit remove NAME                        one of them away, by its name or sha256\n"
+           "  bloomeryd key list [--json]                      the keys that sign, or signed, attestations\n"
+           "  bloomeryd key rotate                             a new one from now on (docs/provenance.md)\n"
            "  bloomeryd doctor [--json]                        can this machine do it all? If not, what to do\n"
            "  bloomeryd --help, --version\n\n"
            "Settings, from flags, then BLOOMERY_SETTING in the environment, then the file's `key = value` lines:\n\n%s",
@@ -74,6 +76,8 @@ int main(int argc, char **argv, char **environment)
         rc = command_images(words, args, c);
     } else if (first && strcmp(args[0], "kit") == 0) {
         rc = command_kit(words, args, c);
+    } else if (first && strcmp(args[0], "key") == 0) {
+        rc = command_key(words, args, c);
     } else if (first && strcmp(args[0], "doctor") == 0) {
         rc = command_doctor(words, args, c);
     } else if (first) {

@@ -4,6 +4,7 @@
 #include "daemon/app.h"
 #include "daemon/problem.h"
 #include "workers/doctor.h"
+#include "workers/keys.h"
 
 #include <string.h>
 
@@ -58,6 +59,22 @@ void meta_profile(struct request *r)
         return;
     }
     answer_json(&a, 200, "application/json", describe(r->app, p));
+    http_answer(r, &a);
+}
+
+/* --- keys --- */
+
+void meta_keys(struct request *r)
+{
+    struct answer a = ANSWER_INIT;
+    struct err err = ERR_INIT;
+    cJSON *keys = NULL;
+
+    if (keys_published(r->app->state_dir, &keys, &err) < 0) {
+        http_fail(r, &err);
+        return;
+    }
+    answer_json(&a, 200, "application/json", keys);
     http_answer(r, &a);
 }
 

@@ -11,6 +11,7 @@
 #include "daemon/http.h"
 #include "daemon/upload.h"
 #include "docker/engine.h"
+#include "workers/keys.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -188,6 +189,17 @@ static void read_openapi(struct app *app)
         app->openapi = buf_steal(&b);
 }
 
+static int prepare_keys(const char *state_dir, struct err *err)
+{
+    bool made = false;
+
+    if (keys_prepare(state_dir, &made, err) < 0)
+        return err_wrap(err, "signing key");
+    if (made)
+        log_info(NULL, "a new signing key was made; GET /v1/keys shows its public half");
+    return 0;
+}
+
 static int start_pool(struct server *s, struct err *err)
 {
     struct app *app = &s->app;
@@ -207,6 +219,7 @@ static int start_pool(struct server *s, struct err *err)
                             .crates_mirror = c->crates_mirror[0] ? c->crates_mirror : NULL,
                             .work_mode = c->work_mode,
                             .instance = instance,
+                            .builder_id = c->builder_id,
                             .slots = (int)c->slots,
                             .build_uid = (uid_t)c->build_uid,
                             .limits = c->limits,
@@ -407,6 +420,8 @@ static int start(struct server *s, struct err *err)
         return -1;
     AUTO(char_p) char *db = mem_printf("%s/bloomery.db", app->state_dir);
     if (store_open(db, &app->store, err) < 0 || store_reader_open(app->store, &app->reader, err) < 0)
+        return -1;
+    if (prepare_keys(app->state_dir, err) < 0)
         return -1;
     read_openapi(app);
     s->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);

@@ -459,6 +459,7 @@ static void build_ready(struct request *r)
         json_put_str(extra, "hint", e->hint);
     if (e->log_excerpt && e->log_excerpt[0])
         json_put_str(extra, "log_excerpt", e->log_excerpt);
+    job_json_put_causes(extra, r->job);
     problem_answer(&(struct problem){.err = &err, .status = 422, .extra = extra}, &a);
     http_answer(r, &a);
 }

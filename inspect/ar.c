@@ -3,6 +3,8 @@
 
 #include "inspect/cursor.h"
 #include "inspect/elf.h"
+#include "inspect/elf_sizes.h"
+#include "inspect/symbol.h"
 #include "inspect/wasm.h"
 
 #include <stdlib.h>
@@ -19,6 +21,8 @@ struct archive {
     struct ar_reader reader;
     struct report *report;
     struct elf_symbols symbols;
+    struct elf_sizes sizes;
+    struct sizes_table by_member;
     cJSON *members, *tls, *tls_model, *machines;
     int64_t count, elf, wasm, bitcode, rmeta, other;
 };
@@ -139,6 +143,17 @@ int ar_next(struct ar_reader *a, struct ar_member *ret, struct err *err)
     return 0;
 }
 
+/* Whose the member is, by its name. */
+static void sum_member(struct archive *a, const struct ar_member *m, bool rmeta)
+{
+    size_t len = 0;
+    const char *crate = rmeta ? "(metadata)" : symbol_member_crate(m->name, m->name_len, &len);
+
+    if (!crate)
+        crate = "(other objects)";
+    sizes_add(&a->by_member, crate, len ? len : strlen(crate), m->len, 1);
+}
+
 static int add_member(struct archive *a, const struct ar_member *m, struct err *err)
 {
     a->count++;
@@ -149,11 +164,12 @@ static int add_member(struct archive *a, const struct ar_member *m, struct err *
         cJSON_AddItemToArray(a->members, item);
     }
     bool rmeta = m->name_len >= 6 && memcmp(m->name + m->name_len - 6, ".rmeta", 6) == 0;
+    sum_member(a, m, rmeta);
     if (rmeta) {
         a->rmeta++;
     } else if (elf_matches(m->data, m->len)) {
         a->elf++;
-        if (elf_object_read(m->data, m->len, &a->symbols, a->tls, a->tls_model, a->machines, err) < 0) {
+        if (elf_object_read(m->data, m->len, &a->symbols, &a->sizes, a->tls, a->tls_model, a->machines, err) < 0) {
             AUTO(char_p) char *name = json_utf8(m->name, m->name_len < 60 ? m->name_len : 60);
             return err_wrap(err, "byte %zu: member %s", (size_t)(m->data - a->reader.file.base), name);
         }
@@ -235,7 +251,10 @@ int ar_inspect(const uint8_t *data, size_t len, struct report *r, struct err *er
         json_put_int(kinds, "rmeta", a.rmeta);
         json_put_int(kinds, "other", a.other);
         put_symbols(&a);
+        sizes_put_table(&a.by_member, elf_sizes_put(&a.sizes, len, r), "by_member", "crate", "members");
     }
     elf_symbols_free(&a.symbols);
+    elf_sizes_free(&a.sizes);
+    sizes_table_free(&a.by_member);
     return result;
 }

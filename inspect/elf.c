@@ -6,12 +6,14 @@
 #include "inspect/elf_fs.h"
 #include "inspect/elf_image.h"
 #include "inspect/elf_names.h"
+#include "inspect/elf_sizes.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define MAX_SYMBOLS 2000000
+#define MAX_COMMENT 16384   /* bytes of .comment that are read */
 #define MAX_VERSIONS 100000 /* steps through the versions needed */
 
 /* Relocation types are numbers below this on the machines whose names we know. */
@@ -476,6 +478,49 @@ static int put_relocations_and_tls(struct elf_image *img, const struct dynamic *
     return 0;
 }
 
+/* How many there are in the symbol table, less the empty one; null: it was stripped. */
+static void put_symbol_count(const struct elf_image *img, cJSON *root)
+{
+    const GElf_Shdr *table = elf_section_of(img, SHT_SYMTAB);
+
+    if (!table) {
+        cJSON_AddNullToObject(root, "symbols");
+        return;
+    }
+    uint64_t n = table->sh_size / gelf_fsize(img->elf, ELF_T_SYM, 1, EV_CURRENT);
+    json_put_int(root, "symbols", (int64_t)(n > 0 ? n - 1 : 0));
+}
+
+/* The texts that compilers leave in .comment. */
+static void put_producers(const struct elf_image *img, struct report *r)
+{
+    cJSON *list = cJSON_AddArrayToObject(r->root, "producers");
+    size_t len;
+
+    for (size_t i = 1; i < img->section_count; i++) {
+        const GElf_Shdr *s = &img->sections[i];
+        if (s->sh_type != SHT_PROGBITS || !elf_section_is(img, s, ".comment"))
+            continue;
+        for (uint64_t at = 0; at < s->sh_size && at < MAX_COMMENT; at += len + 1) {
+            const char *text = elf_string_at(img, s->sh_offset, s->sh_size, at, &len);
+            if (len > 0)
+                report_list_name(r, list, text, len);
+        }
+        break;
+    }
+}
+
+static int put_sizes(struct elf_image *img, struct report *r, struct err *err)
+{
+    struct elf_sizes sizes = {.has_symbols = false};
+    int result = elf_sizes_add(&sizes, img, err);
+
+    if (result == 0)
+        elf_sizes_put(&sizes, img->len, r);
+    elf_sizes_free(&sizes);
+    return result;
+}
+
 static bool executable_stack(const struct elf_image *img)
 {
     const GElf_Phdr *p = elf_segment_of(img, PT_GNU_STACK);
@@ -525,8 +570,10 @@ static int put_all(struct elf_image *img, struct report *r, struct err *err)
     put_build_id(img, root);
     put_sections(img, r);
     if (put_symbols(img, r, err) < 0 || put_relocations_and_tls(img, &dyn, executable, r, err) < 0 ||
-        put_libc_floor(img, &dyn, root, err) < 0 || elf_fs_put(img, r, err) < 0)
+        put_libc_floor(img, &dyn, root, err) < 0 || elf_fs_put(img, r, err) < 0 || put_sizes(img, r, err) < 0)
         return -1;
+    put_symbol_count(img, root);
+    put_producers(img, r);
     cJSON_AddBoolToObject(root, "executable_stack", executable_stack(img));
     bool now = dyn.flags & DF_BIND_NOW || dyn.flags_1 & DF_1_NOW;
     /* Without a dynamic segment there is nothing that could be bound later. */
@@ -550,8 +597,8 @@ int elf_inspect(const uint8_t *data, size_t len, struct report *r, struct err *e
     return result;
 }
 
-int elf_object_read(const uint8_t *data, size_t len, struct elf_symbols *syms, cJSON *tls, cJSON *tls_model,
-                    cJSON *machines, struct err *err)
+int elf_object_read(const uint8_t *data, size_t len, struct elf_symbols *syms, struct elf_sizes *sizes, cJSON *tls,
+                    cJSON *tls_model, cJSON *machines, struct err *err)
 {
     struct tally tally = {0};
     bool models[ELF_TLS_MODELS] = {false};
@@ -581,6 +628,8 @@ int elf_object_read(const uint8_t *data, size_t len, struct elf_symbols *syms, c
             mark_models(&img, &tally, models);
             put_models(tls_model, models);
         }
+        if (result == 0)
+            result = elf_sizes_add(sizes, &img, err);
     }
     elf_image_clear(&img);
     return result;

@@ -23,7 +23,8 @@ bool elf_matches(const uint8_t *data, size_t len);
  *   exports and undefined: global symbols of the dynamic symbol table, of an object (rel) those of its symbol table,
  *   relocations {type: count} of all relocation sections, libc_floor "GLIBC_x.y"|null, stripped (no symbol table),
  *   debug_info, executable_stack (asked for by PT_GNU_STACK, in an object by .note.GNU-stack),
- *   relro ("none"|"partial"|"full"). */
+ *   relro ("none"|"partial"|"full"), symbols (how many the symbol table has)|null, producers [..] of .comment, and "sizes"
+ *   as elf_sizes.h adds them. */
 int elf_inspect(const uint8_t *data, size_t len, struct report *r, struct err *err);
 
 /* --- for archives --- */
@@ -42,7 +43,9 @@ struct elf_symbols {
 
 void elf_symbols_free(struct elf_symbols *s);
 
-/* Append an object's global symbols to *syms, add its TLS relocations to the counts in tls, and to the lists tls_model and
- * machines what is new there. */
-int elf_object_read(const uint8_t *data, size_t len, struct elf_symbols *syms, cJSON *tls, cJSON *tls_model,
-                    cJSON *machines, struct err *err);
+struct elf_sizes;
+
+/* Append an object's global symbols to *syms, and add its sizes to *sizes (elf_sizes.h), its TLS relocations to the counts in
+ * tls, and to the lists tls_model and machines what is new there. */
+int elf_object_read(const uint8_t *data, size_t len, struct elf_symbols *syms, struct elf_sizes *sizes, cJSON *tls,
+                    cJSON *tls_model, cJSON *machines, struct err *err);

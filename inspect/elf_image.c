@@ -10,6 +10,9 @@
 #define MAX_SECTIONS 200000
 #define MAX_SEGMENTS 65534
 
+/* A longer string is cut: a million symbols may all have the same endless name. */
+#define MAX_STRING 65536
+
 void elf_image_clear(struct elf_image *img)
 {
     if (img->elf)
@@ -44,8 +47,8 @@ const char *elf_string_at(const struct elf_image *img, size_t start, size_t size
     if (start > img->len || size > img->len - start || index >= size)
         return "";
     const char *s = (const char *)img->data + start + index;
-    size_t n = strnlen(s, size - (size_t)index);
-    if (n == size - (size_t)index)
+    size_t most = size - (size_t)index, n = strnlen(s, most < MAX_STRING ? most : MAX_STRING);
+    if (n == most)
         return ""; /* runs into the end of the table */
     *ret_len = n;
     return s;

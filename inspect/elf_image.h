@@ -35,7 +35,7 @@ void elf_image_clear(struct elf_image *img);
 Elf_Data *elf_chunk(struct elf_image *img, uint64_t offset, uint64_t size, Elf_Type type, const char *what,
                     struct err *err);
 
-/* A string in the table at [start, start + size) of the file; "" where it is not one. */
+/* A string in the table at [start, start + size) of the file; "" where it is not one. It is cut at 64 KiB. */
 const char *elf_string_at(const struct elf_image *img, size_t start, size_t size, uint64_t index, size_t *ret_len);
 
 /* The same in the section of that index; "" where it is no table of strings. */

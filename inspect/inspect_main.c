@@ -18,6 +18,7 @@
 #include "base/version.h"
 #include "inspect/ar.h"
 #include "inspect/elf.h"
+#include "inspect/gzip.h"
 #include "inspect/parts.h"
 #include "inspect/sandbox.h"
 #include "inspect/wasm.h"
@@ -27,17 +28,10 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
-#include <zlib.h>
 
 /* Above the file's mapping: libraries, the JSON, libelf's tables. */
 #define MEMORY_BYTES (INT64_C(512) << 20)
-
-/* CPU time that the gzip size may take; it is null above. Level 9 takes minutes for bytes made to be slow. */
-#define GZIP_SECONDS 40
-
-#define GZIP_BLOCK (256 << 10)
 
 enum { EXIT_DONE, EXIT_USAGE = 2, EXIT_NOT_VALID, EXIT_SETUP };
 
@@ -52,42 +46,6 @@ static const struct kind kinds[] = {
     {"elf", elf_matches, elf_inspect},
     {"ar", ar_matches, ar_inspect},
 };
-
-static int64_t cpu_ms(void)
-{
-    struct timespec t = {0};
-
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-/* The size of `gzip -9n`'s result; -1: it takes too long. */
-static int64_t gzip_size(const uint8_t *data, size_t len)
-{
-    AUTO(char_p) char *out = mem_alloc(GZIP_BLOCK);
-    int64_t total = 0, end = cpu_ms() + GZIP_SECONDS * 1000;
-    z_stream z = {0};
-    int rc = Z_OK;
-
-    if (deflateInit2(&z, 9, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
-        return -1;
-    for (size_t pos = 0; rc != Z_STREAM_END && total >= 0;) {
-        size_t n = len - pos < GZIP_BLOCK ? len - pos : GZIP_BLOCK;
-        z.next_in = (Bytef *)(uintptr_t)(data + pos);
-        z.avail_in = (uInt)n;
-        pos += n;
-        do {
-            z.next_out = (Bytef *)out;
-            z.avail_out = GZIP_BLOCK;
-            rc = deflate(&z, pos == len ? Z_FINISH : Z_NO_FLUSH);
-            total += GZIP_BLOCK - z.avail_out;
-        } while (rc == Z_OK && z.avail_out == 0);
-        if ((rc != Z_OK && rc != Z_STREAM_END && rc != Z_BUF_ERROR) || cpu_ms() > end)
-            total = -1;
-    }
-    deflateEnd(&z);
-    return total;
-}
 
 static int print(const cJSON *root)
 {
@@ -146,6 +104,7 @@ static int inspect(const char *name, const uint8_t *data, size_t len)
         cJSON_AddNullToObject(root, "gzip_size");
     else
         json_put_int(root, "gzip_size", gzip);
+    json_put_int(root, "gzip_level", gzip_level(len));
     return print(root) < 0 ? EXIT_SETUP : EXIT_DONE;
 }
 

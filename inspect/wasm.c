@@ -2,6 +2,8 @@
 #include "inspect/wasm.h"
 
 #include "inspect/cursor.h"
+#include "inspect/wasm_custom.h"
+#include "inspect/wasm_sizes.h"
 #include "inspect/wasm_types.h"
 
 #include <stdlib.h>
@@ -27,7 +29,7 @@ const char *wasm_section_name(unsigned id)
 static const int RANK[IDS] = {0, 1, 2, 3, 4, 5, 7, 8, 9, 10, 12, 13, 11, 6};
 
 static const char *const KINDS[] = {"function", "table", "memory", "global", "tag"};
-enum { KIND_FUNCTION, KIND_TABLE, KIND_MEMORY, KIND_GLOBAL, KIND_TAG, KIND_COUNT };
+enum { KIND_FUNCTION = WASM_FUNCTION, KIND_TABLE, KIND_MEMORY, KIND_GLOBAL, KIND_TAG, KIND_COUNT };
 
 struct space {
     struct wasm_limits limits;
@@ -40,11 +42,6 @@ struct spaces {
     uint32_t len, cap;
 };
 
-struct exported {
-    const char *name;
-    uint32_t len;
-};
-
 struct module {
     struct cursor file;
     struct report *report;
@@ -53,10 +50,16 @@ struct module {
     uint32_t imported[KIND_COUNT]; /* how many */
     uint64_t total[KIND_COUNT];    /* with those that are defined */
     uint32_t bodies, segments, data_count;
-    bool has_data_count, has_start, has_names;
+    bool has_data_count, has_start;
     uint64_t data_bytes;
-    struct exported *exports;
-    cJSON *list_imports, *list_exports, *list_sections, *list_features, *map_producers;
+    uint32_t *function_types; /* of those imported and those defined, owned */
+    struct wasm_export *exports;
+    size_t export_count;
+    uint32_t elements;
+    uint64_t element_entries;
+    struct wasm_sizes sizes;
+    struct wasm_custom custom;
+    cJSON *list_imports, *list_exports, *list_sections;
 };
 
 static void add_space(struct spaces *s, const struct space *add)
@@ -132,6 +135,20 @@ static int read_types(struct module *m, struct cursor *c, uint32_t n, struct err
     return 0;
 }
 
+/* A function's type, to be known again when it is exported. */
+static int add_function(struct module *m, struct cursor *c, uint32_t type, struct err *err)
+{
+    uint64_t n = m->total[KIND_FUNCTION];
+
+    if (n >= WASM_MAX_FUNCTIONS)
+        return cursor_fail(c->pos, err, "more than %d functions", WASM_MAX_FUNCTIONS);
+    if ((n & (n - 1)) == 0)
+        m->function_types = mem_resize(m->function_types, (n ? 2 * n : 1) * sizeof *m->function_types);
+    m->function_types[n] = type;
+    m->total[KIND_FUNCTION]++;
+    return 0;
+}
+
 static int read_import(struct module *m, struct cursor *c, struct err *err)
 {
     AUTO(buf) struct buf type = {0};
@@ -147,6 +164,8 @@ static int read_import(struct module *m, struct cursor *c, struct err *err)
     switch (kind) {
     case KIND_FUNCTION:
         r = cursor_u32(c, &index, "an import's type", err) < 0 ? -1 : wasm_types_text(&m->types, c, index, &type, err);
+        if (r == 0)
+            r = add_function(m, c, index, err);
         break;
     case KIND_TABLE:
         r = read_table(m, c, true, err);
@@ -166,7 +185,7 @@ static int read_import(struct module *m, struct cursor *c, struct err *err)
     if (r < 0)
         return r;
     m->imported[kind]++;
-    m->total[kind]++;
+    m->total[kind] += kind != KIND_FUNCTION;
     if (!report_room(m->report, m->list_imports,
                      report_bytes(module_len) + report_bytes(name_len) + report_bytes(type.len)))
         return 0;
@@ -188,8 +207,7 @@ static int read_function(struct module *m, struct cursor *c, struct err *err)
         return -1;
     if (type >= m->types.len)
         return cursor_fail(c->pos, err, "a function of type %u, of %u types", type, m->types.len);
-    m->total[KIND_FUNCTION]++;
-    return 0;
+    return add_function(m, c, type, err);
 }
 
 static int read_global(struct module *m, struct cursor *c, struct err *err)
@@ -212,7 +230,8 @@ static int read_tag(struct module *m, struct cursor *c, struct err *err)
 
 static int read_export(struct module *m, struct cursor *c, uint32_t i, struct err *err)
 {
-    struct exported *e = &m->exports[i];
+    struct wasm_export *e = &m->exports[i];
+    AUTO(buf) struct buf type = {0};
     uint32_t index;
     uint8_t kind;
 
@@ -226,22 +245,28 @@ static int read_export(struct module *m, struct cursor *c, uint32_t i, struct er
     if (index >= m->total[kind])
         return cursor_fail(c->pos, err, "an export of %s %u, of %llu", KINDS[kind], index,
                            (unsigned long long)m->total[kind]);
+    e->kind = kind;
+    e->index = index;
     if (kind == KIND_MEMORY)
         m->memories.at[index].exported = true;
     if (kind == KIND_TABLE)
         m->tables.at[index].exported = true;
-    if (!report_room(m->report, m->list_exports, report_bytes(e->len)))
+    if (kind == KIND_FUNCTION && wasm_types_text(&m->types, c, m->function_types[index], &type, err) < 0)
+        return -1;
+    if (!report_room(m->report, m->list_exports, report_bytes(e->len) + report_bytes(type.len)))
         return 0;
     cJSON *item = cJSON_CreateObject();
     report_name(item, "name", e->name, e->len);
     cJSON_AddStringToObject(item, "kind", KINDS[kind]);
+    if (type.p)
+        report_name(item, "type", type.p, type.len);
     cJSON_AddItemToArray(m->list_exports, item);
     return 0;
 }
 
 static int compare_exports(const void *a, const void *b)
 {
-    const struct exported *x = a, *y = b;
+    const struct wasm_export *x = a, *y = b;
     int r = memcmp(x->name, y->name, x->len < y->len ? x->len : y->len);
 
     return r ? r : (x->len > y->len) - (x->len < y->len);
@@ -261,6 +286,7 @@ static int read_exports(struct module *m, struct cursor *c, uint32_t n, struct e
             AUTO(char_p) char *name = json_utf8(m->exports[i].name, m->exports[i].len < 80 ? m->exports[i].len : 80);
             return cursor_fail(c->pos, err, "\"%s\" is exported twice", name);
         }
+    m->export_count = n;
     return 0;
 }
 
@@ -303,6 +329,8 @@ static int read_element(struct module *m, struct cursor *c, struct err *err)
     }
     if (cursor_count(c, 1, &n, "an element segment's length", err) < 0)
         return -1;
+    m->elements++;
+    m->element_entries += n;
     for (uint32_t i = 0; i < n; i++) {
         if (flags & 4) {
             if (wasm_const_expr(c, "an element", err) < 0)
@@ -337,6 +365,7 @@ static int read_data(struct module *m, struct cursor *c, struct err *err)
         return -1;
     m->segments++;
     m->data_bytes += len;
+    wasm_sizes_add_segment(&m->sizes, len);
     return 0;
 }
 
@@ -366,78 +395,23 @@ static int read_body(struct module *m, struct cursor *c, struct err *err)
     }
     if (body.pos == body.end || body.base[body.end - 1] != 0x0b)
         return cursor_fail(body.end, err, "a function body does not end with `end`");
+    /* More bodies than functions are refused when the section ends. */
+    if (m->sizes.body_count < m->total[KIND_FUNCTION])
+        wasm_sizes_add_body(&m->sizes, size);
     m->bodies++;
     return 0;
 }
 
-/* --- custom sections: what is malformed in them is left out, an engine ignores it too --- */
-static void read_features(struct module *m, struct cursor c)
-{
-    const char *name;
-    uint32_t n, len;
-    uint8_t prefix;
-
-    if (cursor_count(&c, 2, &n, "features", NULL) < 0)
-        return;
-    for (uint32_t i = 0; i < n; i++) {
-        if (cursor_u8(&c, &prefix, "feature", NULL) < 0 || cursor_name(&c, &name, &len, "feature", NULL) < 0)
-            return;
-        AUTO(buf) struct buf text = {0};
-        buf_put(&text, &prefix, 1);
-        buf_put(&text, name, len < REPORT_MAX_NAME ? len : REPORT_MAX_NAME);
-        report_list_name(m->report, m->list_features, text.p, text.len);
-    }
-}
-
-static void read_producers(struct module *m, struct cursor c)
-{
-    const char *field, *name, *version;
-    uint32_t fields, values, field_len, name_len, version_len;
-
-    if (cursor_count(&c, 2, &fields, "producers", NULL) < 0)
-        return;
-    /* "language", "processed-by" and "sdk" are all that the convention knows. */
-    for (uint32_t i = 0; i < fields && i < 16; i++) {
-        if (cursor_name(&c, &field, &field_len, "field", NULL) < 0 || cursor_count(&c, 2, &values, "values", NULL) < 0)
-            return;
-        AUTO(char_p) char *key = json_utf8(field, field_len < 64 ? field_len : 64);
-        cJSON *list = cJSON_GetObjectItemCaseSensitive(m->map_producers, key);
-        if (!list)
-            list = cJSON_AddArrayToObject(m->map_producers, key);
-        for (uint32_t k = 0; k < values; k++) {
-            if (cursor_name(&c, &name, &name_len, "name", NULL) < 0 ||
-                cursor_name(&c, &version, &version_len, "version", NULL) < 0)
-                return;
-            if (!report_room(m->report, list, report_bytes(name_len) + report_bytes(version_len)))
-                continue;
-            cJSON *item = cJSON_CreateObject();
-            report_name(item, "name", name, name_len);
-            report_name(item, "version", version, version_len);
-            cJSON_AddItemToArray(list, item);
-        }
-    }
-}
-
+/* --- sections --- */
 static int read_custom(struct module *m, struct cursor *c, const char **ret_name, uint32_t *ret_len, struct err *err)
 {
-    const char *name;
-    uint32_t len;
-
-    if (cursor_name(c, &name, &len, "a custom section's name", err) < 0)
+    if (cursor_name(c, ret_name, ret_len, "a custom section's name", err) < 0)
         return -1;
-    if (len == 15 && memcmp(name, "target_features", 15) == 0)
-        read_features(m, *c);
-    else if (len == 9 && memcmp(name, "producers", 9) == 0)
-        read_producers(m, *c);
-    else if (len == 4 && memcmp(name, "name", 4) == 0)
-        m->has_names = true;
+    wasm_custom_read(&m->custom, *ret_name, *ret_len, *c);
     c->pos = c->end;
-    *ret_name = name;
-    *ret_len = len;
     return 0;
 }
 
-/* --- sections --- */
 static int read_items(struct module *m, struct cursor *c, int id, uint32_t n, struct err *err)
 {
     int r = 0;
@@ -530,11 +504,15 @@ static int read_sections(struct module *m, struct err *err)
             if (RANK[id] <= rank)
                 return cursor_fail(at, err, "the %s section is out of order or there twice", name);
             rank = RANK[id];
+            m->sizes.imported = m->imported[KIND_FUNCTION];
             if (read_section(m, &c, id, err) < 0)
                 return -1;
             if (c.pos != c.end)
                 return cursor_fail(c.pos, err, "%zu bytes too many in the %s section", c.end - c.pos, name);
         }
+        sizes_add(&m->sizes.sizes.sections, name, name_len, size, 1);
+        if (id == CODE)
+            m->sizes.sizes.code_bytes = size;
         if (!report_room(m->report, m->list_sections, report_bytes(name_len)))
             continue;
         cJSON *item = cJSON_CreateObject();
@@ -595,11 +573,17 @@ static void put_rest(struct module *m)
     put_spaces(m, "tables", &m->tables, false);
     put_counts(m, "functions", KIND_FUNCTION);
     put_counts(m, "globals", KIND_GLOBAL);
+    put_counts(m, "tags", KIND_TAG);
+    cJSON *elements = cJSON_AddObjectToObject(root, "elements");
+    json_put_int(elements, "segments", m->elements);
+    json_put_int(elements, "entries", (int64_t)m->element_entries);
     cJSON *data = cJSON_AddObjectToObject(root, "data");
     json_put_int(data, "segments", m->segments);
     json_put_int(data, "bytes", (int64_t)m->data_bytes);
     cJSON_AddBoolToObject(root, "start", m->has_start);
-    cJSON_AddBoolToObject(root, "names", m->has_names);
+    wasm_custom_put(&m->custom);
+    m->sizes.names = m->custom.names;
+    wasm_sizes_put(&m->sizes, m->file.end, m->exports, m->export_count, m->report);
 }
 
 static int read_header(struct cursor *c, cJSON *root, struct err *err)
@@ -633,8 +617,7 @@ int wasm_inspect(const uint8_t *data, size_t len, struct report *r, struct err *
     m.list_imports = cJSON_AddArrayToObject(r->root, "imports");
     m.list_exports = cJSON_AddArrayToObject(r->root, "exports");
     m.list_sections = cJSON_AddArrayToObject(r->root, "sections");
-    m.list_features = cJSON_AddArrayToObject(r->root, "features");
-    m.map_producers = cJSON_AddObjectToObject(r->root, "producers");
+    wasm_custom_open(&m.custom, r);
     int result = read_sections(&m, err);
     if (result == 0)
         put_rest(&m);
@@ -642,5 +625,7 @@ int wasm_inspect(const uint8_t *data, size_t len, struct report *r, struct err *
     free(m.tables.at);
     free(m.memories.at);
     free(m.exports);
+    free(m.function_types);
+    wasm_sizes_free(&m.sizes);
     return result;
 }

@@ -12,7 +12,8 @@
  *
  * Glossary: job - one crate for one profile. group - jobs of one upload.
  * source - an uploaded tarball, by sha256. artifact - a file that a job made;
- * its bytes lie in the blob folder by sha256, never here. Times are
+ * its bytes lie in the blob folder by sha256, never here. document - what the server says of a job that
+ * succeeded (its provenance, its bill of materials); kept as artifacts are. Times are
  * milliseconds since 1970, 0 is "not yet". Texts are UTF-8, owned by the struct.
  */
 #pragma once
@@ -29,7 +30,7 @@ struct store_reader;
 
 /* Every failure of a write says whose it was: ERR_ENGINE is the server's own disk or memory (nothing of the call was
  * stored, the store lives on and may be asked again), ERR_INTERNAL a bug. Texts that are too long are cut: error
- * messages, hints and reasons at 2 KiB, log excerpts at 16 KiB, warnings at 1 KiB. */
+ * messages, hints and reasons at 2 KiB, log excerpts at 16 KiB, warnings at 1 KiB, those of diagnostics at 4 KiB. */
 
 /* Open or create, and bring to the newest schema; refuses (ERR_UNAVAILABLE) a newer one, naming both versions, and
  * another program's database. The path's folder must exist.
@@ -66,11 +67,30 @@ struct job_error {
     char *message, *hint, *log_excerpt;
 };
 
+/* An error of the compiler's. What a build printed, held to limits and cleaned, and no more than that: it decides nothing. */
+struct job_diagnostic {
+    char *file;           /* or NULL: it has no place */
+    int64_t line, column; /* from 1; 0: none */
+    char *code;           /* "E0308", or NULL */
+    char *text;
+    char *label;    /* what stands below the marked place, or NULL */
+    char *rendered; /* as the log has it; NULL: there is none, or it was not asked for */
+};
+
+struct job_diagnostics {
+    bool known; /* a compiler has run */
+    bool cut;   /* there was more than is told here, or counted */
+    int64_t errors_count, warnings_count;
+    struct job_diagnostic *errors; /* the first ones */
+    size_t errors_kept;
+};
+void job_diagnostics_clear(struct job_diagnostics *d);
+
 struct job_phase {
     char *name; /* fetch, build, link, check, collect */
     int attempt;
     double seconds, cpu_seconds;
-    int64_t peak_memory_bytes;
+    int64_t peak_memory_bytes, bytes_written;
 };
 
 struct artifact {
@@ -91,6 +111,11 @@ struct job_replay {
     char mounts_sha256[SHA256_HEX_SIZE]; /* blob: a tar of what was mounted into its containers */
 };
 void job_replay_clear(struct job_replay *r);
+
+struct document {
+    char sha256[SHA256_HEX_SIZE]; /* "": there is none */
+    int64_t size;
+};
 
 struct job {
     char id[ULID_SIZE];
@@ -120,10 +145,12 @@ struct job {
     size_t phases_count;
     char **warnings;
     size_t warnings_count;
+    struct job_diagnostics diagnostics;
     struct artifact *artifacts; /* primary first */
     size_t artifacts_count;
     cJSON *verification;      /* of verify=1: object or NULL */
     struct job_replay replay; /* for store_finish; store_get leaves it empty */
+    struct document provenance, sbom;
 };
 void job_free(struct job *j); /* NULL is fine */
 void artifact_clear(struct artifact *a);
@@ -184,7 +211,7 @@ int store_set_facts(struct store *s, const char *id, int attempt, const struct j
 int store_add_warning(struct store *s, const char *id, int attempt, const char *text, struct err *err);
 
 /* The end of an attempt, in one transaction. `result` carries state SUCCEEDED, FAILED or CANCELED, error, phases,
- * warnings (appended), resources and artifacts; the rest of it is ignored. STORE_STALE as above. A job whose cancel
+ * warnings (appended), resources, diagnostics, artifacts and documents; the rest of it is ignored. STORE_STALE as above. A job whose cancel
  * was requested in the meantime and that succeeded stays succeeded. FAILED and CANCELED without an error get the kind
  * internal and canceled. CPU seconds and bytes written are added to those of earlier attempts, peak memory is the
  * highest. Artifact names are unique within a job. verification and replay are kept with a job that succeeded. */
@@ -229,8 +256,8 @@ struct job_filter {
     const char *before_id;     /* cursor: ids below this one; NULL: from the newest */
     int limit;
 };
-/* Newest first; limit is held to 1..1000. Artifacts come without metadata, contract and trial. *ret_more: there are
- * older ones. */
+/* Newest first; limit is held to 1..1000. Artifacts come without metadata, contract and trial, diagnostics without
+ * `rendered`. *ret_more: there are older ones. */
 int store_list(struct store_reader *r, const struct job_filter *f, struct job ***ret, size_t *ret_count, bool *ret_more,
                struct err *err);
 void store_list_free(struct job **jobs, size_t count);
@@ -259,7 +286,7 @@ int store_totals(struct store_reader *r, cJSON **ret, struct err *err);
 /* How a job was built. STORE_NONE: nothing is known of that. The caller clears *ret. */
 int store_replay(struct store_reader *r, const char *id, struct job_replay *ret, struct err *err);
 
-/* Is this sha256 an artifact, a source or a file of the replay of some job that the store knows? *ret_size for sources. STORE_NONE: no. */
+/* Is this sha256 an artifact, a document, a source or a file of the replay of some job that the store knows? *ret_size for sources. STORE_NONE: no. */
 int store_source(struct store_reader *r, const char *sha256, int64_t *ret_size, struct err *err);
 int store_referenced(struct store_reader *r, const char *sha256, bool *ret, struct err *err);
 

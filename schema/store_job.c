@@ -48,6 +48,18 @@ void job_replay_clear(struct job_replay *r)
     *r = (struct job_replay){0};
 }
 
+void job_diagnostics_clear(struct job_diagnostics *d)
+{
+    for (size_t i = 0; i < d->errors_kept; i++) {
+        struct job_diagnostic *e = &d->errors[i];
+        char *const texts[] = {e->file, e->code, e->text, e->label, e->rendered};
+        for (size_t k = 0; k < COUNT(texts); k++)
+            mem_free(texts[k]);
+    }
+    mem_free(d->errors);
+    *d = (struct job_diagnostics){0};
+}
+
 void job_free(struct job *j)
 {
     if (!j)
@@ -58,6 +70,7 @@ void job_free(struct job *j)
         mem_free(j->warnings[i]);
     for (size_t i = 0; i < j->artifacts_count; i++)
         artifact_clear(&j->artifacts[i]);
+    job_diagnostics_clear(&j->diagnostics);
     cJSON_Delete(j->options);
     cJSON_Delete(j->labels);
     cJSON_Delete(j->verification);

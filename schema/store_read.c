@@ -21,6 +21,7 @@
     "j.created_at, j.started_at, j.finished_at, j.not_before, j.attempt, j.uncounted_attempts, j.cancel_requested, "   \
     "j.wait_reason, j.toolchain_name, j.toolchain_rustc, j.toolchain_image, j.toolchain_origin, j.cpu_seconds, "       \
     "j.peak_memory_bytes, j.bytes_written, j.error_kind, j.error_message, j.error_hint, j.error_log_excerpt, "         \
+    "j.warnings_count IS NOT NULL, j.errors_count, j.warnings_count, j.diagnostics_cut, "                              \
     "j.verification"
 
 static void take_id(struct store_query *q, int column, char *to, size_t size)
@@ -71,6 +72,10 @@ static int take_row(struct store_query *q, struct job *j, struct err *err)
     j->error.message = store_db_get_copy(q, c++);
     j->error.hint = store_db_get_copy(q, c++);
     j->error.log_excerpt = store_db_get_copy(q, c++);
+    j->diagnostics.known = store_db_get_int(q, c++) != 0;
+    j->diagnostics.errors_count = store_db_get_int(q, c++);
+    j->diagnostics.warnings_count = store_db_get_int(q, c++);
+    j->diagnostics.cut = store_db_get_int(q, c++) != 0;
     return store_db_get_json(q, c++, &j->verification, err);
 }
 
@@ -102,10 +107,10 @@ static int take_phases(struct store_db *db, struct job *j, struct err *err)
     AUTO(query) struct store_query q = {0};
     int step;
 
-    if (start(
-            &q, db,
-            "SELECT name, attempt, seconds, cpu_seconds, peak_memory_bytes FROM phases WHERE job_id = ?1 ORDER BY seq",
-            j->id, err) < 0)
+    if (start(&q, db,
+              "SELECT name, attempt, seconds, cpu_seconds, peak_memory_bytes, bytes_written FROM phases "
+              "WHERE job_id = ?1 ORDER BY seq",
+              j->id, err) < 0)
         return -1;
     while ((step = store_db_step(&q, err)) == 0) {
         j->phases = mem_resize(j->phases, (j->phases_count + 1) * sizeof *j->phases);
@@ -115,6 +120,7 @@ static int take_phases(struct store_db *db, struct job *j, struct err *err)
             .seconds = store_db_get_real(&q, 2),
             .cpu_seconds = store_db_get_real(&q, 3),
             .peak_memory_bytes = store_db_get_int(&q, 4),
+            .bytes_written = store_db_get_int(&q, 5),
         };
     }
     return step < 0 ? -1 : 0;
@@ -130,6 +136,33 @@ static int take_warnings(struct store_db *db, struct job *j, struct err *err)
     while ((step = store_db_step(&q, err)) == 0) {
         j->warnings = mem_resize(j->warnings, (j->warnings_count + 1) * sizeof *j->warnings);
         j->warnings[j->warnings_count++] = store_db_get_copy(&q, 0);
+    }
+    return step < 0 ? -1 : 0;
+}
+
+static int take_diagnostics(struct store_db *db, bool whole, struct job *j, struct err *err)
+{
+    static const char all[] = "SELECT file, line, column, code, text, label, rendered FROM diagnostics "
+                              "WHERE job_id = ?1 ORDER BY seq";
+    static const char brief[] = "SELECT file, line, column, code, text, label, NULL FROM diagnostics "
+                                "WHERE job_id = ?1 ORDER BY seq";
+    struct job_diagnostics *d = &j->diagnostics;
+    AUTO(query) struct store_query q = {0};
+    int step;
+
+    if (start(&q, db, whole ? all : brief, j->id, err) < 0)
+        return -1;
+    while ((step = store_db_step(&q, err)) == 0) {
+        d->errors = mem_resize(d->errors, (d->errors_kept + 1) * sizeof *d->errors);
+        d->errors[d->errors_kept++] = (struct job_diagnostic){
+            .file = store_db_get_copy(&q, 0),
+            .line = store_db_get_int(&q, 1),
+            .column = store_db_get_int(&q, 2),
+            .code = store_db_get_copy(&q, 3),
+            .text = store_db_get_copy(&q, 4),
+            .label = store_db_get_copy(&q, 5),
+            .rendered = store_db_get_copy(&q, 6),
+        };
     }
     return step < 0 ? -1 : 0;
 }
@@ -163,12 +196,28 @@ static int take_artifacts(struct store_db *db, bool whole, struct job *j, struct
     return step < 0 ? -1 : 0;
 }
 
+static int take_documents(struct store_db *db, struct job *j, struct err *err)
+{
+    AUTO(query) struct store_query q = {0};
+    int step;
+
+    if (start(&q, db, "SELECT name, sha256, size FROM documents WHERE job_id = ?1", j->id, err) < 0)
+        return -1;
+    while ((step = store_db_step(&q, err)) == 0) {
+        struct document *d = strcmp(store_db_get_text(&q, 0), "sbom") == 0 ? &j->sbom : &j->provenance;
+        take_id(&q, 1, d->sha256, sizeof d->sha256);
+        d->size = store_db_get_int(&q, 2);
+    }
+    return step < 0 ? -1 : 0;
+}
+
 static int take_job(struct store_query *q, bool whole, struct job **ret, struct err *err)
 {
     AUTO(job) struct job *j = mem_alloc(sizeof *j);
 
     if (take_row(q, j, err) < 0 || take_labels(q->db, j, err) < 0 || take_phases(q->db, j, err) < 0 ||
-        take_warnings(q->db, j, err) < 0 || take_artifacts(q->db, whole, j, err) < 0)
+        take_warnings(q->db, j, err) < 0 || take_diagnostics(q->db, whole, j, err) < 0 ||
+        take_artifacts(q->db, whole, j, err) < 0 || take_documents(q->db, j, err) < 0)
         return err_wrap(err, "job %s", j->id);
     *ret = STEAL(j);
     return 0;

@@ -13,6 +13,7 @@
 #define LOG_EXCERPT_MAX (16 * 1024)
 #define WARNING_MAX 1024
 #define WARNINGS_MAX 200
+#define DIAGNOSTIC_MAX 4096
 
 #define THIS_RUN "id = ?1 AND attempt = ?2 AND state IN ('fetching', 'building', 'linking', 'checking')"
 
@@ -156,14 +157,15 @@ static int put_phase(struct store_db *db, const char *id, int attempt, const str
     AUTO(query) struct store_query q = {0};
 
     if (start(&q, db,
-              "INSERT INTO phases (job_id, seq, attempt, name, seconds, cpu_seconds, peak_memory_bytes) VALUES "
-              "(?1, (SELECT count(*) FROM phases WHERE job_id = ?1), ?2, ?3, ?4, ?5, ?6)",
+              "INSERT INTO phases (job_id, seq, attempt, name, seconds, cpu_seconds, peak_memory_bytes, bytes_written) "
+              "VALUES (?1, (SELECT count(*) FROM phases WHERE job_id = ?1), ?2, ?3, ?4, ?5, ?6, ?7)",
               id, attempt, err) < 0)
         return -1;
     store_db_text(&q, p->name);
     store_db_real(&q, p->seconds);
     store_db_real(&q, p->cpu_seconds);
     store_db_int(&q, p->peak_memory_bytes);
+    store_db_int(&q, p->bytes_written);
     return store_db_run(&q, err);
 }
 
@@ -186,6 +188,50 @@ int store_run_keep(struct store_db *db, const char *id, int attempt, const struc
     for (size_t i = 0; i < result->phases_count; i++)
         if (put_phase(db, id, attempt, &result->phases[i], err) < 0)
             return err_wrap(err, "phase %zu", i);
+    return 0;
+}
+
+static int put_diagnostic(struct store_db *db, const char *id, size_t seq, const struct job_diagnostic *d,
+                          struct err *err)
+{
+    AUTO(query) struct store_query q = {0};
+
+    if (store_db_prepare(&q, db,
+                         "INSERT INTO diagnostics (job_id, seq, file, line, column, code, text, label, rendered) "
+                         "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                         err) < 0)
+        return -1;
+    store_db_text(&q, id);
+    store_db_int(&q, (int64_t)seq);
+    store_db_clipped(&q, d->file, DIAGNOSTIC_MAX);
+    store_db_int(&q, d->line);
+    store_db_int(&q, d->column);
+    store_db_clipped(&q, d->code, DIAGNOSTIC_MAX);
+    store_db_clipped(&q, d->text ? d->text : "", DIAGNOSTIC_MAX);
+    store_db_clipped(&q, d->label, DIAGNOSTIC_MAX);
+    store_db_clipped(&q, d->rendered, DIAGNOSTIC_MAX);
+    return store_db_run(&q, err);
+}
+
+static int put_diagnostics(struct store_db *db, const char *id, const struct job_diagnostics *d, struct err *err)
+{
+    AUTO(query) struct store_query q = {0};
+
+    if (!d->known)
+        return 0;
+    if (store_db_prepare(&q, db,
+                         "UPDATE jobs SET errors_count = ?2, warnings_count = ?3, diagnostics_cut = ?4 WHERE id = ?1",
+                         err) < 0)
+        return -1;
+    store_db_text(&q, id);
+    store_db_int(&q, d->errors_count);
+    store_db_int(&q, d->warnings_count);
+    store_db_int(&q, d->cut);
+    if (store_db_run(&q, err) < 0)
+        return -1;
+    for (size_t i = 0; i < d->errors_kept; i++)
+        if (put_diagnostic(db, id, i, &d->errors[i], err) < 0)
+            return err_wrap(err, "diagnostic %zu", i);
     return 0;
 }
 
@@ -224,6 +270,22 @@ static int put_replay(struct store_db *db, const char *id, const struct job_repl
     store_db_json(&q, p->record);
     store_db_text(&q, p->lock_sha256[0] ? p->lock_sha256 : NULL);
     store_db_text(&q, p->mounts_sha256);
+    return store_db_run(&q, err);
+}
+
+static int put_document(struct store_db *db, const char *id, const char *name, const struct document *d,
+                        struct err *err)
+{
+    AUTO(query) struct store_query q = {0};
+
+    if (!d->sha256[0])
+        return 0;
+    if (store_db_prepare(&q, db, "INSERT INTO documents (job_id, name, sha256, size) VALUES (?1, ?2, ?3, ?4)", err) < 0)
+        return -1;
+    store_db_text(&q, id);
+    store_db_text(&q, name);
+    store_db_text(&q, d->sha256);
+    store_db_int(&q, d->size);
     return store_db_run(&q, err);
 }
 
@@ -267,11 +329,16 @@ static int finish_work(struct store_db *db, struct store_request *r, struct err 
     for (size_t i = 0; i < result->warnings_count; i++)
         if (put_warning(db, run->id, result->warnings[i], err) < 0)
             return err_wrap(err, "warning %zu", i);
+    if (put_diagnostics(db, run->id, &result->diagnostics, err) < 0)
+        return -1;
     for (size_t i = 0; i < result->artifacts_count; i++)
         if (put_artifact(db, run->id, i, &result->artifacts[i], err) < 0)
             return err_wrap(err, "artifact %zu", i);
     if (result->state == JOB_SUCCEEDED && result->replay.record && put_replay(db, run->id, &result->replay, err) < 0)
         return err_wrap(err, "the replay");
+    if (put_document(db, run->id, "provenance", &result->provenance, err) < 0 ||
+        put_document(db, run->id, "sbom", &result->sbom, err) < 0)
+        return err_wrap(err, "documents");
     return store_run_count(db, run->id, err);
 }
 

@@ -10,6 +10,7 @@
 #include "workers/images.h"
 #include "workers/joblog.h"
 #include "workers/kits.h"
+#include "workers/messages.h"
 #include "workers/plan.h"
 #include "workers/pool.h"
 #include "workers/profile.h"
@@ -21,6 +22,14 @@
 #define RUN_SIZE (ULID_SIZE + 12) /* "JOB-ATTEMPT" */
 
 enum stop { STOP_NONE, STOP_CANCEL, STOP_INTERRUPT };
+
+/* The phase that is under way: usage.h. */
+struct attempt_phase {
+    const char *name; /* static */
+    int64_t began;    /* clock_monotonic_ms */
+    double cpu_before;
+    int64_t written_before;
+};
 
 struct attempt {
     /* given by the pool */
@@ -56,10 +65,13 @@ struct attempt {
     char lock_hash[SHA256_HEX_SIZE]; /* of the uploaded one */
     const char *lock;                /* uploaded | resolved | none */
     cJSON *packages;                 /* that the build is made of (packages.h); NULL: not known */
-    int64_t bytes_written;
-    bool again; /* this is the second build of verify=1 */
-    double cpu_before;
-    int64_t bytes_before; /* what the first one used */
+    struct attempt_phase phase;
+    int64_t bytes_there;               /* in the work folder, when it was last looked at */
+    int64_t bytes_written;             /* to it, so far */
+    struct messages *messages;         /* of cargo's build; NULL: it has not begun */
+    bool again;                        /* this is the second build of verify=1 */
+    double cpu_before;                 /* what the first one used */
+    struct job_diagnostics said_again; /* by the second one's compiler: what the first one's said is told */
     struct replay replay;
-    struct job result; /* phases, warnings, artifacts, error: what the store gets at the end */
+    struct job result; /* phases, warnings, diagnostics, artifacts, error: what the store gets at the end */
 };

@@ -2,7 +2,9 @@
 #include "workers/blame.h"
 
 #include "base/fs.h"
+#include "base/size.h"
 #include "workers/diagnose.h"
+#include "workers/usage.h"
 
 #include <string.h>
 
@@ -17,6 +19,51 @@ static bool server_is_full(struct attempt *a)
     return fs_free_bytes(a->cfg->state_dir, &left, &ignored) == 0 && left < 64 << 20;
 }
 
+int blame_disk(struct attempt *a, const char *who, struct err *err)
+{
+    struct work_use use;
+
+    work_usage(&a->work, &use);
+    AUTO(char_p) char *used = size_text(use.bytes), *most = size_text(a->limits.work_bytes);
+    err_set(err, ERR_DISK_FULL,
+            "%s filled its work folder in phase %s: it holds %s in %lld files, the limits are %s (work_bytes) and %lld "
+            "files (work_inodes)",
+            who, a->phase.name, used, (long long)use.files, most, (long long)a->limits.work_inodes);
+    return err_hint(err,
+                    "build with less debug information or fewer targets, or ask the operator for a larger work_bytes");
+}
+
+static void blame_memory(struct attempt *a, struct err *err)
+{
+    struct cgroup_usage use;
+
+    cgroup_read(&a->cgroup, &use);
+    AUTO(char_p) char *used = size_text(use.peak_memory_bytes), *most = size_text(a->limits.job_memory_bytes);
+    err_set(err, ERR_OUT_OF_MEMORY,
+            "the build needed too much memory in phase %s: it used %s, the limit is %s "
+            "(job_memory_bytes)",
+            a->phase.name, used, most);
+    err_hint(err, "less parallel code generation or no LTO needs less memory");
+}
+
+static void blame_time(struct attempt *a, const struct step *st, bool cpu, struct err *err)
+{
+    AUTO(char_p) char *used = usage_so_far(a);
+    const char *limit = cpu ? "job_cpu_seconds" : st->limit;
+
+    err_set(err, ERR_TIMED_OUT, "%s was stopped in phase %s: the limit is %lld s of %s time%s%s%s; it used %s",
+            st->name, a->phase.name, (long long)(cpu ? st->cpu_seconds : st->limit_seconds), cpu ? "CPU" : "wall",
+            limit ? " (" : "", limit ? limit : "", limit ? ")" : "", used);
+}
+
+/* The first thing that the compiler itself called an error; NULL: there is none. */
+static const struct job_diagnostic *first_error(const struct attempt *a, const struct step *st)
+{
+    const struct job_diagnostics *d = &a->result.diagnostics;
+
+    return st->messages && d->errors_kept ? &d->errors[0] : NULL;
+}
+
 int blame_step(struct attempt *a, const struct step *st, const struct step_result *res, int64_t from,
                enum err_kind fallback, struct err *err)
 {
@@ -26,28 +73,21 @@ int blame_step(struct attempt *a, const struct step *st, const struct step_resul
 
     joblog_flush(a->log);
     joblog_since(a->log, from, MAX_DIAGNOSIS, &text, &ignored);
-    diagnose(a->profile, text.p ? text.p : "", text.len, fallback, e);
+    diagnose(a->profile, text.p ? text.p : "", text.len, first_error(a, st), fallback, e);
     const char *log = text.p ? text.p : "";
     bool disk_words = strstr(log, "No space left on device") || strstr(log, "os error 28");
 
     if (res->end == STEP_CANCELED || res->end == STEP_INTERRUPTED)
         err_set(err, ERR_CANCELED, "canceled while %s ran", st->name);
-    else if (res->end == STEP_TIMED_OUT)
-        err_set(err, ERR_TIMED_OUT, "%s was stopped after %lld s of wall time", st->name, (long long)st->seconds);
-    else if (res->end == STEP_CPU_LIMIT)
-        err_set(err, ERR_TIMED_OUT, "%s was stopped after %lld s of CPU time", st->name, (long long)st->cpu_seconds);
+    else if (res->end == STEP_TIMED_OUT || res->end == STEP_CPU_LIMIT)
+        blame_time(a, st, res->end == STEP_CPU_LIMIT, err);
     else if (server_is_full(a))
         err_set(err, ERR_ENGINE, "the server's own disk is full");
-    else if (res->end == STEP_DISK_LIMIT || res->disk_was_full || disk_words) {
-        err_set(err, ERR_DISK_FULL, "the build filled its work folder (work_bytes %lld, work_inodes %lld)",
-                (long long)a->limits.work_bytes, (long long)a->limits.work_inodes);
-        err_hint(err,
-                 "build with less debug information or fewer targets, or ask the operator for a larger work_bytes");
-    } else if (res->oom_kills > 0) {
-        err_set(err, ERR_OUT_OF_MEMORY, "the build needed more than job_memory_bytes (%lld)",
-                (long long)a->limits.job_memory_bytes);
-        err_hint(err, "less parallel code generation or no LTO needs less memory");
-    } else if (res->end == STEP_TOO_MUCH_OUTPUT)
+    else if (res->end == STEP_DISK_LIMIT || res->disk_was_full || disk_words)
+        blame_disk(a, "the build", err);
+    else if (res->oom_kills > 0)
+        blame_memory(a, err);
+    else if (res->end == STEP_TOO_MUCH_OUTPUT)
         err_set(err, ERR_BAD_SOURCE, "%s printed more than %zu bytes", st->name, st->out_max);
     else if (e->message) {
         bool linked = fallback == ERR_LINK || fallback == ERR_CONTRACT;

@@ -12,6 +12,9 @@
 int blame_step(struct attempt *a, const struct step *st, const struct step_result *res, int64_t from,
                enum err_kind fallback, struct err *err);
 
+/* Always -1: ERR_DISK_FULL, with the numbers. `who` filled it: "the build". */
+int blame_disk(struct attempt *a, const char *who, struct err *err);
+
 /* Does the output of a cargo that fetched say that it was the network, and so not the crate's fault? cargo has tried
  * several times by itself then. */
 bool blame_network(const struct attempt *a, int64_t from);

@@ -3,6 +3,7 @@
 
 #include "base/fs.h"
 #include "base/mem.h"
+#include "workers/paths.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -35,7 +36,7 @@ static int copy(int from, int to, int64_t max, char ret_sha256[SHA256_HEX_SIZE],
         size += n;
         if (size > max) {
             hash_free(h);
-            return err_set(err, ERR_OUTPUT_TOO_LARGE, "the artifact is larger than max_artifact_bytes (%lld)",
+            return err_set(err, ERR_OUTPUT_TOO_LARGE, "the artifact grew beyond %lld bytes (max_artifact_bytes)",
                            (long long)max);
         }
         hash_add(h, block, (size_t)n);
@@ -67,6 +68,9 @@ int blob_stage(int root_fd, const char *file, const char *tmp_dir, int64_t max, 
     }
     if (fstat(from, &st) < 0 || !S_ISREG(st.st_mode))
         return err_set(err, ERR_BAD_SOURCE, "the build left something else than a file at %.120s", file);
+    if (st.st_size > max)
+        return err_set(err, ERR_OUTPUT_TOO_LARGE, "the artifact has %lld bytes, the limit is %lld (max_artifact_bytes)",
+                       (long long)st.st_size, (long long)max);
 
     AUTO(char_p) char *path = mem_printf("%s/artifact-XXXXXX", tmp_dir);
     AUTO(fd) int to = mkostemp(path, O_CLOEXEC);
@@ -119,6 +123,23 @@ int blob_keep(const char *from, const char *to, struct err *err)
     *strrchr(above, '/') = '\0';
     /* The folder `ab` may be new: its own entry must last too. */
     return fs_sync_dir(dir, err) < 0 || fs_sync_dir(above, err) < 0 ? -1 : 0;
+}
+
+int blob_put(const char *state_dir, const void *data, size_t len, char ret_sha256[SHA256_HEX_SIZE], struct err *err)
+{
+    char sha256[SHA256_HEX_SIZE], name[ULID_SIZE];
+
+    ulid_new(name);
+    hash_bytes(data, len, sha256);
+    AUTO(char_p) char *tmp = path_tmp(state_dir), *from = mem_printf("%s/%s", tmp, name);
+    AUTO(char_p) char *to = path_blob(state_dir, sha256);
+    if (fs_write(from, data, len, 0600, err) < 0 || blob_keep(from, to, err) < 0) {
+        unlink(from);
+        err->kind = ERR_ENGINE;
+        return -1;
+    }
+    memcpy(ret_sha256, sha256, sizeof sha256);
+    return 0;
 }
 
 static int sweep_folder(const char *dir, struct store_reader *r, int64_t *removed, struct err *err)

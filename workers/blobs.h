@@ -24,5 +24,8 @@ int blobs_hold(const char *state_dir, int *ret_fd, struct err *err);
 /* Move a file into its place, durably. An equal one that is there already is replaced: no harm. */
 int blob_keep(const char *from, const char *to, struct err *err);
 
+/* The same of bytes in memory; they become the blob that is named by their hash. */
+int blob_put(const char *state_dir, const void *data, size_t len, char ret_sha256[SHA256_HEX_SIZE], struct err *err);
+
 /* Remove files of sources/, blobs/ and logs/ that belong to nothing in the store any more. *ret_removed: how many. */
 int blobs_sweep(const char *state_dir, struct store_reader *r, int64_t *ret_removed, struct err *err);

@@ -109,6 +109,8 @@ void cgroup_read(const struct cgroup *cg, struct cgroup_usage *ret)
 
 void cgroup_reset_peak(const struct cgroup *cg)
 {
+    if (!cg->path)
+        return;
     AUTO(char_p)
     char *name = cg->version == 1 ? mem_printf("%s/memory%s/memory.max_usage_in_bytes", ROOT, cg->path)
                                   : mem_printf("%s%s/memory.peak", ROOT, cg->path);

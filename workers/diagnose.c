@@ -484,6 +484,28 @@ static void find(const char *text, struct found *f)
     f->rest = summary.p ? summary_rest : text + strlen(text);
 }
 
+/* The error that `own` is the text of: where the log has it, else (there it was cut) in that text. Returns the one that
+ * it is in. */
+static const char *find_this(const char *text, const char *own, struct found *f)
+{
+    const char *pos = text, *own_pos = own;
+    struct line head, l;
+
+    if (!next_line(&own_pos, &head) || head.len == 0) {
+        find(text, f);
+        return text;
+    }
+    while (next_line(&pos, &l))
+        if (l.len == head.len && memcmp(l.p, head.p, l.len) == 0) {
+            f->head = l;
+            f->rest = pos;
+            return text;
+        }
+    f->head = head;
+    f->rest = own_pos;
+    return own;
+}
+
 /* --- the answer --- */
 
 static char *excerpt(const char *text, struct line head)
@@ -522,13 +544,15 @@ static char *find_hint(const struct profile *p, const char *text)
     return NULL;
 }
 
-void diagnose(const struct profile *p, const char *log, size_t len, enum err_kind fallback, struct job_error *ret)
+void diagnose(const struct profile *p, const char *log, size_t len, const struct job_diagnostic *first,
+              enum err_kind fallback, struct job_error *ret)
 {
     size_t skip = len > MAX_LOG ? len - MAX_LOG : 0;
-    AUTO(char_p) char *text = clean(log + skip, len - skip);
+    const char *rendered = first && first->rendered ? first->rendered : "";
+    AUTO(char_p) char *text = clean(log + skip, len - skip), *own = clean(rendered, strlen(rendered));
     struct found f = {.kind = fallback};
+    const char *where = find_this(text, own, &f);
 
-    find(text, &f);
     if (fallback == ERR_LINK && f.head.p && !is_error(f.head))
         f.rest = text; /* a linker that is called without rustc has its own way to say error */
     if (f.head.p)
@@ -537,7 +561,7 @@ void diagnose(const struct profile *p, const char *log, size_t len, enum err_kin
         buf_puts(&f.message, "the build failed and printed nothing");
     ret->kind = f.kind;
     ret->hint = f.vendored ? mem_strdup(too_new) : find_hint(p, text);
-    ret->log_excerpt = excerpt(text, f.head);
+    ret->log_excerpt = excerpt(where, f.head);
     ret->message = mem_strndup(f.message.p, cut(f.message.p, f.message.len, MAX_MESSAGE));
     buf_free(&f.message);
 }

@@ -6,6 +6,8 @@
 #include "workers/job.h"
 #include "workers/link.h"
 #include "workers/paths.h"
+#include "workers/vouch.h"
+#include "workers/weight.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -140,6 +142,20 @@ static int check_unlinked(struct attempt *a, const struct finish *f, struct err 
                     a->profile->name);
 }
 
+/* Always -1. */
+static int too_large(struct attempt *a, int64_t max_size, struct err *err)
+{
+    const struct artifact *art = &a->result.artifacts[0];
+    AUTO(char_p) char *why = weight_text(art->metadata);
+
+    a->result.error.message = mem_printf("%.100s has %lld bytes, more than max_size=%lld%s%s", art->name,
+                                         (long long)art->size, (long long)max_size, why ? ": " : "", why ? why : "");
+    err_set(err, ERR_OUTPUT_TOO_LARGE, "%s", a->result.error.message);
+    return err_hint(err,
+                    "opt-level = \"z\", lto = true, codegen-units = 1 and strip = true in [profile.release] make it "
+                    "smaller; metadata.sizes of the artifact tells more");
+}
+
 static int check(struct attempt *a, const struct finish *f, struct err *err)
 {
     int64_t max_size = json_int(a->job->options, "max_size", 0);
@@ -148,10 +164,7 @@ static int check(struct attempt *a, const struct finish *f, struct err *err)
         return check_unlinked(a, f, err);
     if (check_contracts(a, f->p, f->count, err) < 0 || check_trials(a, f->p, f->count, err) < 0)
         return -1;
-    if (max_size > 0 && a->result.artifacts[0].size > max_size)
-        return err_set(err, ERR_OUTPUT_TOO_LARGE, "%.100s has %lld bytes, more than max_size=%lld",
-                       a->result.artifacts[0].name, (long long)a->result.artifacts[0].size, (long long)max_size);
-    return 0;
+    return max_size > 0 && a->result.artifacts[0].size > max_size ? too_large(a, max_size, err) : 0;
 }
 
 int finish_collect(struct attempt *a, struct finish *f, struct err *err)
@@ -183,6 +196,8 @@ static int keep(struct attempt *a, struct finish *f, bool replay, int *ret_hold,
             return -1;
     if (!replay)
         return 0;
+    if (vouch_for(a, err) < 0)
+        return -1;
     replay_conclude(a, f);
     return keep_one(a, &f->lock, f->lock_sha256, err) < 0 ||
                    keep_one(a, &a->replay.mounts, a->replay.mounts_sha256, err) < 0

@@ -15,6 +15,7 @@
 #include "workers/strs.h"
 #include "workers/unpack.h"
 #include "workers/verify.h"
+#include "workers/usage.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -40,41 +41,6 @@ static void warn_all(struct attempt *a, char *const *texts)
 {
     for (size_t i = 0; texts && texts[i]; i++)
         warn(a, texts[i]);
-}
-
-struct clocked {
-    const char *name;
-    int64_t began;
-    double cpu_before;
-};
-
-static struct clocked phase_begin(struct attempt *a, const char *name)
-{
-    struct cgroup_usage use;
-
-    cgroup_read(&a->cgroup, &use);
-    cgroup_reset_peak(&a->cgroup);
-    return (struct clocked){.name = name, .began = clock_monotonic_ms(), .cpu_before = use.cpu_seconds};
-}
-
-static void phase_end(struct attempt *a, const struct clocked *c)
-{
-    struct job *r = &a->result;
-    struct cgroup_usage use;
-
-    cgroup_read(&a->cgroup, &use);
-    r->phases = mem_resize(r->phases, (r->phases_count + 1) * sizeof *r->phases);
-    r->phases[r->phases_count++] = (struct job_phase){
-        .name = mem_printf("%s%s", a->again ? "verify-" : "", c->name),
-        .attempt = a->job->attempt,
-        .seconds = (double)(clock_monotonic_ms() - c->began) / 1000,
-        .cpu_seconds = use.cpu_seconds > c->cpu_before ? use.cpu_seconds - c->cpu_before : 0,
-        .peak_memory_bytes = use.peak_memory_bytes,
-    };
-    r->cpu_seconds = use.cpu_seconds;
-    if (use.peak_memory_bytes > r->peak_memory_bytes)
-        r->peak_memory_bytes = use.peak_memory_bytes;
-    r->bytes_written = a->bytes_written;
 }
 
 /* What the store says to news of this attempt: that it is not the running one any more ends it. */
@@ -135,13 +101,9 @@ static int settle(struct attempt *a, struct err *err)
         return -1;
     if (unpack_run(a->cfg->helper_dir, tarball, fs, &a->limits, json_str(a->job->options, "manifest_path", NULL),
                    a->build_uid, &facts, err) < 0) {
-        int64_t used;
-        bool full;
-        work_usage(&a->work, &used, &full);
-        if (full)
-            return err_set(err, ERR_DISK_FULL, "the unpacked crate fills its work folder (work_bytes %lld)",
-                           (long long)a->limits.work_bytes);
-        return -1;
+        struct work_use disk;
+        work_usage(&a->work, &disk);
+        return disk.full ? blame_disk(a, "the unpacked crate", err) : -1;
     }
     warn_ignored(a, facts);
     mem_free(a->root);
@@ -339,6 +301,7 @@ static int prepare(struct attempt *a, struct err *err)
                         .env = env,
                         .uid = a->build_uid,
                         .seconds = PREPARE_SECONDS,
+                        .limit_seconds = PREPARE_SECONDS,
                         .out = &out,
                         .out_max = MAX_PREPARE,
                         .aside = true};
@@ -410,7 +373,12 @@ static int fetch(struct attempt *a, struct err *err)
                                .network = true,
                                .workdir = "/work/src",
                                .tmpfs_bytes = 64 << 20};
-    struct step step = {.name = "fetch", .command = command, .uid = a->build_uid, .seconds = a->limits.fetch_seconds};
+    struct step step = {.name = "fetch",
+                        .command = command,
+                        .uid = a->build_uid,
+                        .seconds = a->limits.fetch_seconds,
+                        .limit = "fetch_seconds",
+                        .limit_seconds = a->limits.fetch_seconds};
     struct step_result res;
 
     if (!a->plan.needs_fetch && !old)
@@ -499,6 +467,7 @@ static int list_packages(struct attempt *a, struct err *err)
                               .env = (const char *const *)a->plan.env,
                               .uid = a->build_uid,
                               .seconds = PREPARE_SECONDS,
+                              .limit_seconds = PREPARE_SECONDS,
                               .out = &out,
                               .out_max = PACKAGES_TOLD,
                               .aside = true};
@@ -517,20 +486,37 @@ static int list_packages(struct attempt *a, struct err *err)
 
 /* --- 3. the build: project code runs, without network --- */
 
+/* As the plan has it, and with the compiler's words as JSON, in one stream with cargo's own: so they keep their order. */
+static void read_by_machine(char *const *command, struct strs *argv)
+{
+    static const char *const wrapped[] = {"/bin/sh", "-c", "exec \"$@\" 2>&1", "sh"};
+
+    for (size_t i = 0; i < COUNT(wrapped); i++)
+        strs_printf(argv, "%s", wrapped[i]);
+    for (; *command; command++)
+        strs_printf(argv, "%s", *command);
+    strs_printf(argv, "--message-format=json");
+}
+
 static int build_one(struct attempt *a, char *const *command, char *const *env, int64_t seconds, struct err *err)
 {
     struct step step = {.name = "cargo",
-                        .command = (const char *const *)command,
                         .env = (const char *const *)env,
                         .uid = a->build_uid,
                         .seconds = seconds,
-                        .cpu_seconds = a->limits.job_cpu_seconds};
+                        .limit = "job_wall_seconds",
+                        .limit_seconds = a->limits.job_wall_seconds,
+                        .cpu_seconds = a->limits.job_cpu_seconds,
+                        .messages = a->messages};
     AUTO(buf) struct buf line = {0};
+    AUTO(strs) struct strs argv = {0};
     struct step_result res;
 
     for (size_t i = 0; command[i]; i++)
         buf_printf(&line, "%s%s", i ? " " : "", command[i]);
     joblog_say(a->log, "%.900s", line.p);
+    read_by_machine(command, &argv);
+    step.command = (const char *const *)argv.p;
     int64_t from = joblog_size(a->log);
     if (step_exec(a, &step, &res, err) < 0)
         return -1;
@@ -540,10 +526,27 @@ static int build_one(struct attempt *a, char *const *command, char *const *env, 
     return 0;
 }
 
+/* cargo tells them itself only where it writes for people. */
+static void say_counts(struct attempt *a)
+{
+    const struct job_diagnostics *d = &a->result.diagnostics;
+    const char *errors = d->errors_count == 1 ? "error" : "errors";
+    const char *warnings = d->warnings_count == 1 ? "warning" : "warnings";
+
+    if (d->errors_count > 0)
+        joblog_say(a->log, "the compiler gave %lld %s and %lld %s", (long long)d->errors_count, errors,
+                   (long long)d->warnings_count, warnings);
+    else if (d->warnings_count > 0)
+        joblog_say(a->log, "the compiler gave %lld %s", (long long)d->warnings_count, warnings);
+}
+
 /* For each target, one after the other; the wall time is that of all. */
 static int build(struct attempt *a, struct err *err)
 {
     int64_t began = clock_monotonic_ms();
+
+    messages_free(a->messages);
+    a->messages = messages_new(a->again ? &a->said_again : &a->result.diagnostics);
     int r = build_one(a, a->plan.cargo, a->plan.env, a->limits.job_wall_seconds, err);
 
     for (size_t i = 0; r == 0 && i < a->plan.further_count; i++) {
@@ -556,6 +559,7 @@ static int build(struct attempt *a, struct err *err)
         AUTO(char_p) char *message = STEAL(a->result.error.message);
         a->result.error.message = message ? mem_printf("for %s: %s", run->target, message) : NULL;
     }
+    say_counts(a);
     return r;
 }
 
@@ -565,18 +569,18 @@ static int make(struct attempt *a, struct err *err)
 {
     int r = enter(a, JOB_BUILDING, err);
     if (r == 0) {
-        struct clocked phase = phase_begin(a, "build");
+        usage_begin(a, a->again ? "verify-build" : "build");
         r = build(a, err);
-        phase_end(a, &phase);
+        usage_end(a);
     }
 
     bool linked = r == 0 && link_wanted(a);
     if (linked)
         r = enter(a, JOB_LINKING, err);
     if (linked && r == 0) {
-        struct clocked phase = phase_begin(a, "link");
+        usage_begin(a, a->again ? "verify-link" : "link");
         r = link_run(a, err);
-        phase_end(a, &phase);
+        usage_end(a);
     }
     return r;
 }
@@ -588,6 +592,7 @@ void job_drop_artifacts(struct job *r)
     for (size_t i = 0; i < r->artifacts_count; i++)
         artifact_clear(&r->artifacts[i]);
     r->artifacts_count = 0;
+    r->provenance = r->sbom = (struct document){0};
 }
 
 /* --- 6. the same again, where the caller asked for that: verify.c compares --- */
@@ -601,7 +606,7 @@ static int clear_first(struct attempt *a, struct err *err)
     step_clear(a);
     cgroup_read(&a->cgroup, &use);
     a->cpu_before = use.cpu_seconds;
-    a->bytes_before = a->bytes_written;
+    a->bytes_there = 0;
     a->again = true;
     joblog_say(a->log, "building a second time, to compare");
     return work_remove(&a->work, err);
@@ -633,18 +638,18 @@ static int settle_again(struct attempt *a, const struct finish *first, struct er
 
 static int build_again(struct attempt *a, const struct finish *first, struct err *err)
 {
-    struct clocked phase = phase_begin(a, "fetch");
+    usage_begin(a, "verify-fetch");
 
     int r = settle_again(a, first, err);
-    phase_end(a, &phase);
+    usage_end(a);
     if (r == 0)
         r = make(a, err);
     if (r == 0)
         r = step_release(a, err);
     if (r == 0) {
-        phase = phase_begin(a, "check");
+        usage_begin(a, "verify-check");
         r = verify_compare(a, first, err);
-        phase_end(a, &phase);
+        usage_end(a);
     }
     return r;
 }
@@ -666,11 +671,20 @@ static int verify(struct attempt *a, const struct finish *first, struct err *err
 
 /* --- the whole life --- */
 
+static void say_failed(struct attempt *a, const struct err *err)
+{
+    const struct job_phase *last = &a->result.phases[a->result.phases_count - 1];
+    AUTO(char_p) char *used = usage_text(last);
+
+    joblog_say(a->log, "%s: %s%s%s", err_name(err->kind), err->msg, err->hint[0] ? " - " : "", err->hint);
+    joblog_say(a->log, "phase %s used %s", last->name, used);
+}
+
 int job_run(struct attempt *a, int *ret_hold, struct err *err)
 {
-    struct clocked phase = {.name = "fetch", .began = clock_monotonic_ms()};
     struct finish made = {0};
 
+    usage_begin(a, "fetch");
     int r = begin(a, err);
     if (r == 0)
         r = prepare(a, err);
@@ -678,7 +692,7 @@ int job_run(struct attempt *a, int *ret_hold, struct err *err)
         r = fetch(a, err);
     if (r == 0)
         r = list_packages(a, err);
-    phase_end(a, &phase);
+    usage_end(a);
 
     if (r == 0)
         r = make(a, err);
@@ -688,9 +702,9 @@ int job_run(struct attempt *a, int *ret_hold, struct err *err)
     if (r == 0)
         r = step_release(a, err);
     if (r == 0) {
-        phase = phase_begin(a, "check");
+        usage_begin(a, "check");
         r = finish_collect(a, &made, err);
-        phase_end(a, &phase);
+        usage_end(a);
     }
     if (r == 0 && json_bool(a->job->options, "verify", false))
         r = verify(a, &made, err);
@@ -703,7 +717,7 @@ int job_run(struct attempt *a, int *ret_hold, struct err *err)
         joblog_say(a->log, "succeeded: %s, %lld bytes", a->result.artifacts[0].name,
                    (long long)a->result.artifacts[0].size);
     else
-        joblog_say(a->log, "%s: %s%s%s", err_name(err->kind), err->msg, err->hint[0] ? " - " : "", err->hint);
+        say_failed(a, err);
     joblog_flush(a->log);
     return r;
 }
@@ -719,6 +733,8 @@ void job_clear(struct attempt *a)
     plan_clear(&a->plan);
     if (a->has_kit)
         kit_clear(&a->kit);
+    messages_free(a->messages);
+    job_diagnostics_clear(&a->said_again);
     joblog_free(a->log);
     replay_clear(a);
     mem_free(a->root);

@@ -14,7 +14,7 @@
  */
 int job_run(struct attempt *a, int *ret_hold, struct err *err);
 
-/* Forget the artifacts of a result; their blobs are the sweeper's then. */
+/* Forget the artifacts and documents of a result; their blobs are the sweeper's then. */
 void job_drop_artifacts(struct job *result);
 
 /* Frees what job_run made: containers, cgroup, mounts, folders. Failures are logged, the next start tries again. */

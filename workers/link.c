@@ -28,7 +28,7 @@ static int start_afresh(struct attempt *a, struct err *err)
         return -1;
     for (size_t i = 0; i < COUNT(folders); i++)
         if (work_fresh(&a->work, folders[i], err) < 0)
-            return -1;
+            return err->kind == ERR_DISK_FULL ? blame_disk(a, "the build", err) : -1;
     replay_fresh(a, folders, COUNT(folders));
     return step_hold(a, err);
 }
@@ -45,11 +45,14 @@ static int link_one(struct attempt *a, const struct plan_output *out, const char
                     struct err *err)
 {
     AUTO(strs) struct strs env = {0};
+    int64_t own = json_int(json_obj(a->profile->json, "link"), "seconds", 0);
     struct step step = {.name = "the link step",
                         .command = command,
                         .uid = a->build_uid,
                         .workdir = "/work/out",
                         .seconds = seconds,
+                        .limit = own ? "link.seconds of the profile" : "job_wall_seconds",
+                        .limit_seconds = own ? own : a->limits.job_wall_seconds,
                         .cpu_seconds = a->limits.job_cpu_seconds};
     struct step_result res;
 

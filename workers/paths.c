@@ -32,3 +32,8 @@ char *path_kits(const char *state_dir)
 {
     return mem_printf("%s/kits", state_dir);
 }
+
+char *path_keys(const char *state_dir)
+{
+    return mem_printf("%s/keys", state_dir);
+}

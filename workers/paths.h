@@ -8,6 +8,7 @@
  *     state/logs/JOB.log           logs, appended only
  *     state/tmp/                   uploads in progress; emptied at start
  *     state/work/JOB-ATTEMPT/      work folders; emptied at start
+ *     state/keys/                  signing keys (keys.h)
  *     state/kits/SHA256/           installed kits; tmp-* are leftovers of one that was killed
  */
 #pragma once
@@ -19,3 +20,4 @@ char *path_log(const char *state_dir, const char *job);
 char *path_tmp(const char *state_dir);
 char *path_work(const char *state_dir, const char *job, int attempt);
 char *path_kits(const char *state_dir);
+char *path_keys(const char *state_dir);

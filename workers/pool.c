@@ -241,6 +241,7 @@ static void result_clear(struct job *r)
     mem_free(r->warnings);
     job_drop_artifacts(r);
     mem_free(r->artifacts);
+    job_diagnostics_clear(&r->diagnostics);
     job_error_clear(&r->error);
     cJSON_Delete(r->verification);
     job_replay_clear(&r->replay);
@@ -316,7 +317,7 @@ static void conclude(struct worker *w, struct attempt *a, int r, bool engine_los
         e->kind = canceled ? ERR_CANCELED : why->kind == ERR_ENGINE ? ERR_INTERNAL : why->kind;
         a->result.state = canceled ? JOB_CANCELED : JOB_FAILED;
         if (!e->message)
-            e->message = mem_strdup(canceled ? "canceled" : why->msg);
+            e->message = mem_strdup(canceled && why->kind != ERR_CANCELED ? "canceled" : why->msg);
         if (!e->hint && why->hint[0])
             e->hint = mem_strdup(why->hint);
         if (err_retries(why->kind) && !canceled)
@@ -456,6 +457,7 @@ int pool_start(const struct pool_config *cfg, struct store *store, struct profil
     p->cfg.crates_mirror = mem_strdup(cfg->crates_mirror);
     p->cfg.work_mode = mem_strdup(cfg->work_mode);
     p->cfg.instance = mem_strdup(cfg->instance);
+    p->cfg.builder_id = mem_strdup(cfg->builder_id);
     p->store = store;
     p->work_mode = mode;
     p->limits = cfg->limits;
@@ -576,6 +578,7 @@ void pool_free(struct pool *p)
     mem_free((char *)p->cfg.crates_mirror);
     mem_free((char *)p->cfg.work_mode);
     mem_free((char *)p->cfg.instance);
+    mem_free((char *)p->cfg.builder_id);
     pthread_cond_destroy(&p->changed);
     pthread_mutex_destroy(&p->lock);
     mem_free(p);

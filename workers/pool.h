@@ -28,7 +28,8 @@ struct pool_config {
     const char *crates_mirror;          /* "sparse+https://..." in place of crates.io, or NULL */
     const char *ca_bundle;              /* PEM file given to fetch containers, or NULL */
     const char *work_mode;              /* auto | ext4 | tmpfs | plain */
-    const char *instance; /* short name of this daemon's state folder: labels and cgroups of others are left alone */
+    const char *instance;   /* short name of this daemon's state folder: labels and cgroups of others are left alone */
+    const char *builder_id; /* names this server in what it signs: a URI */
     int slots;
     uid_t build_uid; /* as root: slot i uses build_uid + 2*i for builds, + 2*i + 1 for what holds and tries */
     struct limits limits;

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "workers/usage.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -18,15 +19,12 @@ char *step_user(uid_t uid)
 static enum step_end over_limit(struct attempt *a, const struct step *st, struct step_result *res)
 {
     struct cgroup_usage use;
-    int64_t used;
-    bool full;
+    struct work_use disk;
 
-    work_usage(&a->work, &used, &full);
-    if (a->bytes_before + used > a->bytes_written)
-        a->bytes_written = a->bytes_before + used;
-    if (full)
+    usage_disk(a, &disk);
+    if (disk.full)
         res->disk_was_full = true;
-    if (full && a->work.mode == WORK_PLAIN)
+    if (disk.full && a->work.mode == WORK_PLAIN)
         return STEP_DISK_LIMIT; /* nothing else stops it there */
     cgroup_read(&a->cgroup, &use);
     if (use.oom_kills > res->oom_kills)
@@ -34,6 +32,21 @@ static enum step_end over_limit(struct attempt *a, const struct step *st, struct
     if (st->cpu_seconds > 0 && use.cpu_seconds - a->cpu_before > (double)st->cpu_seconds)
         return STEP_CPU_LIMIT;
     return STEP_EXITED;
+}
+
+static void take(struct attempt *a, const struct step *st, const struct engine_chunk *chunk, struct step_result *res)
+{
+    if (st->messages) {
+        AUTO(buf) struct buf text = {0};
+        messages_read(st->messages, chunk->data, chunk->len, &text);
+        joblog_write(a->log, text.p ? text.p : "", text.len);
+    } else if (!st->out || (chunk->channel != ENGINE_STDOUT && !st->out_errors)) {
+        joblog_write(a->log, chunk->data, chunk->len);
+    } else if (st->out->len + chunk->len <= st->out_max) {
+        buf_put(st->out, chunk->data, chunk->len);
+    } else {
+        res->end = STEP_TOO_MUCH_OUTPUT;
+    }
 }
 
 /* Read the stream to its end. The container is killed when the step must stop; the reading ends by that. */
@@ -53,14 +66,8 @@ static int follow(struct attempt *a, const struct step *st, const char *id, stru
             over_limit(a, st, res); /* the last word of the counters */
             return 0;
         }
-        if (r == 0 && res->end == STEP_EXITED) {
-            if (!st->out || (chunk.channel != ENGINE_STDOUT && !st->out_errors))
-                joblog_write(a->log, chunk.data, chunk.len);
-            else if (st->out->len + chunk.len <= st->out_max)
-                buf_put(st->out, chunk.data, chunk.len);
-            else
-                res->end = STEP_TOO_MUCH_OUTPUT;
-        }
+        if (r == 0 && res->end == STEP_EXITED)
+            take(a, st, &chunk, res);
         if (patience)
             continue;
         int stop = atomic_load(a->stop);
@@ -150,6 +157,14 @@ int step_hold(struct attempt *a, struct err *err)
     return r;
 }
 
+static void end_messages(struct attempt *a, struct messages *m)
+{
+    AUTO(buf) struct buf text = {0};
+
+    messages_end(m, &text);
+    joblog_write(a->log, text.p ? text.p : "", text.len);
+}
+
 int step_exec(struct attempt *a, const struct step *st, struct step_result *ret, struct err *err)
 {
     AUTO(char_p) char *user = step_user(st->uid);
@@ -163,7 +178,11 @@ int step_exec(struct attempt *a, const struct step *st, struct step_result *ret,
     if (engine_exec(a->engine, a->container, st->command, st->env, user, st->workdir ? st->workdir : STEP_WORKDIR,
                     &stream, err) < 0)
         return -1;
+    if (st->messages)
+        messages_begin(st->messages);
     int r = follow(a, st, a->container, stream, ret, err);
+    if (st->messages)
+        end_messages(a, st->messages);
     ret->oom_kills -= before.oom_kills < ret->oom_kills ? before.oom_kills : ret->oom_kills;
     if (r == 0 && ret->end == STEP_EXITED)
         r = engine_exec_exit(stream, &ret->exit_code, err);

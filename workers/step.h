@@ -14,13 +14,16 @@ struct step {
     const char *const *command; /* NULL-terminated */
     const char *const *env;     /* NULL-terminated, or NULL */
     uid_t uid;
-    const char *workdir; /* of step_exec; NULL: STEP_WORKDIR */
-    int64_t seconds;     /* wall time */
-    int64_t cpu_seconds; /* of the whole build so far, 0: no limit */
-    bool aside;          /* nothing of it gets into an artifact: who builds again can leave it out */
-    struct buf *out;     /* if set, standard output is kept here instead of logged */
-    bool out_errors;     /* ... and standard error too */
-    size_t out_max;      /* ... and may not be longer */
+    const char *workdir;       /* of step_exec; NULL: STEP_WORKDIR */
+    int64_t seconds;           /* wall time */
+    const char *limit;         /* the name of the limit that this time comes from, or NULL ... */
+    int64_t limit_seconds;     /* ... and what it is */
+    int64_t cpu_seconds;       /* of the whole build so far, 0: no limit */
+    bool aside;                /* nothing of it gets into an artifact: who builds again can leave it out */
+    struct buf *out;           /* if set, standard output is kept here instead of logged */
+    bool out_errors;           /* ... and standard error too */
+    size_t out_max;            /* ... and may not be longer */
+    struct messages *messages; /* if set, what is printed goes through these, and what they leave is logged */
 };
 
 /* How a step ended, when the Engine did its part. */

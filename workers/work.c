@@ -132,33 +132,30 @@ int work_fresh(const struct work *w, const char *folder, struct err *err)
         return -1;
     int sys = add_folder(w, folder);
     if (sys == ENOSPC || sys == EDQUOT)
-        return err_set(err, ERR_DISK_FULL, "the build filled its work folder (work_bytes %lld, work_inodes %lld)",
-                       (long long)w->bytes, (long long)w->inodes);
+        return err_set(err, ERR_DISK_FULL, "there is no room for %s in the work folder", folder);
     return sys ? err_sys(err, ERR_ENGINE, sys, "cannot lay out the work folder") : 0;
 }
 
-void work_usage(const struct work *w, int64_t *ret_used, bool *ret_full)
+void work_usage(const struct work *w, struct work_use *ret)
 {
     struct err ignored = ERR_INIT;
     int64_t bytes = 0, entries = 0;
     struct statvfs v;
 
-    *ret_used = 0;
-    *ret_full = false;
+    *ret = (struct work_use){0};
     if (!w->fs)
         return;
     if (w->mode == WORK_PLAIN) {
-        if (fs_usage(w->fs, &bytes, &entries, &ignored) == 0) {
-            *ret_used = bytes;
-            *ret_full = bytes > w->bytes || entries > w->inodes;
-        }
+        if (fs_usage(w->fs, &bytes, &entries, &ignored) == 0)
+            *ret = (struct work_use){bytes, entries, bytes > w->bytes || entries > w->inodes};
         return;
     }
     if (statvfs(w->fs, &v) < 0)
         return;
-    *ret_used = (int64_t)(v.f_blocks - v.f_bfree) * (int64_t)v.f_frsize;
+    ret->bytes = (int64_t)(v.f_blocks - v.f_bfree) * (int64_t)v.f_frsize;
+    ret->files = (int64_t)(v.f_files - v.f_ffree);
     /* Nearly full is full: what needs one block more than there is fails with the last one still free. */
-    *ret_full = v.f_bavail * v.f_frsize < 256 << 10 || v.f_favail < 4;
+    ret->full = v.f_bavail * v.f_frsize < 256 << 10 || v.f_favail < 4;
 }
 
 static int unmount(const char *fs, struct err *err)

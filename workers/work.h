@@ -42,8 +42,12 @@ int work_open(const struct work *w, struct err *err);
  * ERR_DISK_FULL: there is no room for it. */
 int work_fresh(const struct work *w, const char *folder, struct err *err);
 
-/* Bytes used now and whether a limit has been reached. Cheap, but in plain mode (walks the folder). */
-void work_usage(const struct work *w, int64_t *ret_used, bool *ret_full);
+/* What is used of it now. Cheap, but in plain mode (walks the folder). */
+struct work_use {
+    int64_t bytes, files;
+    bool full; /* a limit has been reached */
+};
+void work_usage(const struct work *w, struct work_use *ret);
 
 /* Unmount and delete. Frees the strings. */
 int work_remove(struct work *w, struct err *err);

@@ -23,7 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const struct profile p = {.name = "fuzz", .json = json};
     struct job_error e = {0};
 
-    diagnose(&p, (const char *)data, size, ERR_COMPILE, &e);
+    diagnose(&p, (const char *)data, size, NULL, ERR_COMPILE, &e);
     check(e.message, 1024, true);
     check(e.log_excerpt, 8192, false);
     job_error_clear(&e);

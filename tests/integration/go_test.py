@@ -431,8 +431,10 @@ def test_each_check_can_fail():
 @suite.test
 def test_nothing_to_call():
     manifest = '[package]\nname = "mute"\nversion = "0.1.0"\nedition = "2021"\n'
-    job = d.fail(d.accept("go", inline(manifest, src__lib="pub fn one() -> i32 { 1 }\n")), "link")
+    job = d.fail(d.accept("go", inline(manifest, src__lib="pub fn one() -> i32 { let unused = 2; 1 }\n")), "link")
     check("exports no C function" in job["error"]["message"], "the message", job["error"])
+    equal((job["diagnostics"]["warnings_count"], d.job_log(job["id"]).count("warning: unused variable")), (1, 4),
+          "a warning of four targets: counted, and in the log")
     check("#[no_mangle]" in job["error"]["hint"], "the hint", job["error"])
 
 

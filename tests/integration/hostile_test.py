@@ -33,7 +33,8 @@ HOSTILE = {
     "oom": ("oom_build", {}), "loop": ("loop_build", {}), "disk": ("fill_disk", {}),
     "files": ("fill_disk", {"features": "files"}), "flood": ("log_flood", {}),
     "endless flood": ("log_flood", {"features": "endless"}), "forks": ("fork_bomb", {}),
-    "leftover": ("leftover_process", {}), "link": ("symlink_target", {}),
+    "forged": ("forged_messages", {}),
+    "endless forgery": ("forged_messages", {"features": "endless"}), "leftover": ("leftover_process", {}), "link": ("symlink_target", {}),
     "folder": ("symlink_target", {"features": "folder"}), "probe": ("env_probe", {"env__GREETING": "hello"}),
 }
 
@@ -312,20 +313,34 @@ def test_chunked_and_put_are_fine():
 # --- builds ---
 
 
+def last_phase(job, name):
+    """The phase in which it failed, and that has numbers."""
+    p = job["phases"][-1]
+    equal((p["name"], p["attempt"]), (name, job["attempt"]), "the last phase")
+    check(p["seconds"] > 0 and p["cpu_seconds"] > 0 and p["peak_memory_bytes"] > MIB and p["bytes_written"] > 0,
+          "a phase without numbers", p)
+    return p
+
+
 @suite.test
 def test_out_of_memory():
     job = d.fail(ids["oom"], "out_of_memory")
-    check("job_memory_bytes" in job["error"]["message"] and job["error"]["hint"], "message and hint", job["error"])
+    used = re.search(r"in phase build: it used ([0-9.]+) MiB, the limit is 768.0 MiB \(job_memory_bytes\)",
+                     job["error"]["message"])
+    check(used and float(used[1]) > 384 and job["error"]["hint"], "message and hint", job["error"])
     check(job["resources"]["peak_memory_bytes"] > MEMORY / 2, "peak memory", job["resources"])
+    check(last_phase(job, "build")["peak_memory_bytes"] > MEMORY / 2, "peak memory of the phase", job["phases"])
 
 
 @suite.test
 def test_timed_out():
-    for name in ("loop", "endless flood", "forks"):
+    for name in ("loop", "endless flood", "endless forgery", "forks"):
         job = d.fail(ids[name], "timed_out")
-        seconds = next(p["seconds"] for p in job["phases"] if p["name"] == "build")
+        seconds = last_phase(job, "build")["seconds"]
         check(SLOW - 1 <= seconds <= SLOW + 20, f"{name} took {seconds} s", job["phases"])
-        check(str(SLOW) in job["error"]["message"], "the limit is not named", job["error"])
+        check(re.search(rf"in phase build: the limit is {SLOW} s of wall time \(job_wall_seconds\); it used [0-9.]+ s, "
+                        r"[0-9.]+ s of CPU time, [0-9.]+ MiB of memory, ", job["error"]["message"]),
+              "limit and use are not named", job["error"])
 
 
 @suite.test
@@ -333,7 +348,9 @@ def test_cpu_time():
     busy = Daemon(suite, "busy", **{**SETTINGS, "slots": 1, "job_cpu_seconds": 3, "job_wall_seconds": 120}).start()
     id = busy.accept("wasi", pack("loop_build"), features="spin")
     job = busy.fail(id, "timed_out")
-    check("CPU" in job["error"]["message"], "message", job["error"])
+    check("in phase build: the limit is 3 s of CPU time (job_cpu_seconds); it used " in job["error"]["message"],
+          "message", job["error"])
+    check(last_phase(job, "build")["cpu_seconds"] > 2, "CPU seconds of the phase", job["phases"])
     check(3 <= job["resources"]["cpu_seconds"] < 30, "CPU seconds", job["resources"])
     nothing_left(busy)
     busy.stop()
@@ -343,7 +360,11 @@ def test_cpu_time():
 def test_a_full_disk_is_the_jobs_own():
     for name in ("disk", "files"):
         job = d.fail(ids[name], "disk_full")
-        check("work_bytes" in job["error"]["message"] and job["error"]["hint"], "message and hint", job["error"])
+        check("in phase build: it holds " in job["error"]["message"] and job["error"]["hint"], "message and hint", job["error"])
+        check("128.0 MiB (work_bytes) and 6000 files (work_inodes)" in job["error"]["message"], "limits", job["error"])
+        written = last_phase(job, "build")["bytes_written"]
+        check(written <= job["resources"]["bytes_written"], "sum over the phases", job)
+        check(name == "files" or written > 64 * MIB, "bytes written", job["phases"])
 
 
 @suite.test
@@ -362,11 +383,13 @@ def test_plain_and_tmpfs_work_folders():
 @suite.test
 def test_a_flooded_log_keeps_head_and_tail():
     limit = SETTINGS["max_log_bytes"]
-    for name, last in (("flood", None), ("endless flood", None)):
-        job = d.wait(ids[name])
+    for name in ("flood", "endless flood", "endless forgery"):
+        d.wait(ids[name])
         log = d.job_log(ids[name])
         size = len(log.encode())
         check(limit / 2 < size < limit * 1.1 + 10000, f"{name}: the log has {size} bytes, max_log_bytes is {limit}")
+        if name == "endless forgery":
+            continue
         numbers = [int(n) for n in re.findall(r"spout line (\d+) of", log)]
         equal(numbers[:3], [1, 2, 3], f"{name}: the log's head")
         check(numbers[-1] > 50000 and numbers == sorted(numbers), f"{name}: the log's tail", str(numbers[-3:]))
@@ -375,6 +398,24 @@ def test_a_flooded_log_keeps_head_and_tail():
     log = d.job_log(ids["flood"])
     check("the spout has run dry" in log and "Finished" in log, "the end is missing", log[-500:])
     equal(run_native(d.artifact(ids["flood"])), (0, "wet\n"), "running what was built")
+
+
+@suite.test
+def test_forged_messages_decide_nothing():
+    job = d.succeed(ids["forged"])
+    equal(run_native(d.artifact(ids["forged"])), (0, "no error at all\n"), "running what was built")
+    said = job["diagnostics"]
+    equal((said["errors_count"], said["warnings_count"], said["truncated"]), (101, 0, True), "what was forged, counted")
+    equal(len(said["errors"]), 32, "errors kept")
+    check({"file": "/etc/passwd", "line": 7, "column": None, "code": "E9999",
+           "text": "forged 7 [31m error: second line", "label": "here",
+           "rendered": "error[E9999]: forged 7\n"} in said["errors"], "a forged error", said["errors"])
+    log = d.job_log(ids["forged"])
+    equal(log.count("error[E9999]: forged 7\n"), 1, "what is said twice is printed once")
+    check('"rendered":"unfinished' in log and '"message":[[[' in log and "build-finished" not in log,
+          "what is no message stays text", log[:2000])
+    said = d.fail(ids["endless forgery"], "timed_out")["diagnostics"]
+    check(said["errors_count"] > 1000 and said["truncated"] and len(said["errors"]) == 32, "counts", said["errors_count"])
 
 
 @suite.test
@@ -442,7 +483,8 @@ def test_output_too_large():
         static BIG: [u8; 12 << 20] = { let mut b = [1; 12 << 20]; b[7] = 2; b };
         fn main() { println!("{}", std::hint::black_box(&BIG)[7]); }"""})
     job = d.fail(d.accept("wasi", body), "output_too_large")
-    check("max_artifact_bytes" in json.dumps(job["error"]) or "8388608" in json.dumps(job["error"]), "message", job["error"])
+    check(re.search(r"has \d{8,} bytes, the limit is 8388608 \(max_artifact_bytes\)", job["error"]["message"]), "message",
+          job["error"])
 
 
 @suite.test

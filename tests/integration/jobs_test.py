@@ -8,14 +8,15 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import tarfile
 import tempfile
 
 from lib import (
-    Daemon, Sse, Suite, check, entry, equal, git_archive, nothing_left, pack, piped, query, read_tree, run_native,
-    run_wasm, shorten, until, CrateCopy, FINISHED, PATIENCE,
+    BUILD, Daemon, Sse, Suite, check, entry, equal, git_archive, inline, nothing_left, pack, piped, query, read_tree,
+    run_native, run_wasm, shorten, until, CrateCopy, FINISHED, PATIENCE,
 )
 
 suite = Suite("jobs")
@@ -23,6 +24,14 @@ WORDS = ["iron", "rust", "and", "magnetite"]
 d = None
 ids = {}
 MACOS = [(entry("._Cargo.toml"), b"\0\5\x16\7\0\2\0\0Mac OS X        "), (entry("__MACOSX/._src"), b"\0\5\x16\7")]
+
+
+def plain(name):
+    return f'[package]\nname = "{name}"\nversion = "0.1.0"\nedition = "2021"\n'
+
+
+def many(line, count):
+    return "".join(line.format(i) + "\n" for i in range(count))
 
 
 def setup():
@@ -67,6 +76,8 @@ def setup():
     job("macos", "wasi", pack("empty_main", more=MACOS, format=tarfile.PAX_FORMAT))
     # the crate's own faults
     job("compile", "wasi", pack("compile_error"))
+    job("many errors", "wasi", inline(plain("many"), src__main=many("const C{}: u8 = \"\";", 40) + "fn main() {}\n"))
+    job("many warnings", "wasi", inline(plain("many"), src__main="fn main() {\n" + many("let a{} = 1;", 10000) + "}\n"))
     job("link", "musl", pack("link_error"))
     job("no exports", "wasm", pack("no_exports"))
     job("missing export", "wasm", pack("missing_export"))
@@ -391,10 +402,53 @@ def test_compile_errors():
     check("mismatched types" in job["error"]["message"] and "\n" not in job["error"]["message"],
           "the message is the first error's own text", job["error"])
     check("src/main.rs:2" in job["error"]["log_excerpt"] and "E0308" in job["error"]["log_excerpt"], "excerpt", job["error"])
-    check(job["resources"]["cpu_seconds"] > 0, "resources of a failed job", job["resources"])
+    check("(src/main.rs:2:23)" in job["error"]["message"], "the place", job["error"])
+    said = job["diagnostics"]
+    rendered = said["errors"][0].pop("rendered")
+    equal(said, {"errors": [{"file": "src/main.rs", "line": 2, "column": 23, "code": "E0308", "text": "mismatched types",
+                             "label": "expected `u32`, found `&str`"}],
+                 "errors_count": 1, "warnings_count": 0, "truncated": False}, "diagnostics")
+    log = d.job_log(job["id"])
+    check(rendered.startswith("error[E0308]: mismatched types\n") and rendered in log, "rendered", rendered, log)
+    check("compiler-message" not in log and "\033" not in log and "   Compiling" in log, "a log for people", log)
+    equal([p["name"] for p in job["phases"]], ["fetch", "build"], "phases of a failed job")
+    check(all(p["cpu_seconds"] > 0 and p["peak_memory_bytes"] > 0 and p["bytes_written"] > 0 for p in job["phases"]),
+          "what they used", job["phases"])
+    equal(sum(p["bytes_written"] for p in job["phases"]), job["resources"]["bytes_written"], "bytes written")
+    check(f"phase build used {job['phases'][1]['seconds']:.1f} s" in log, "the log's last words", log[-300:])
+    listed = d.get("/v1/jobs?state=failed&limit=200").json()["jobs"]
+    listed = next(j for j in listed if j["id"] == job["id"])["diagnostics"]["errors"]
+    equal(listed, [{**said["errors"][0], "rendered": None}], "diagnostics in a list")
     equal(d.get(f"/v1/jobs/{job['id']}/artifact").status, 404, "its artifact")
     job = d.fail(ids["link"], "link")
     check("nobody_defines_this" in json.dumps(job["error"]), "the missing symbol is not named", job["error"])
+
+
+@suite.test
+def test_many_errors_and_warnings():
+    job = d.fail(ids["many errors"], "compile")
+    said = job["diagnostics"]
+    equal((said["errors_count"], len(said["errors"]), said["truncated"]), (40, 32, True), "40 errors")
+    equal([(e["line"], e["code"]) for e in said["errors"]], [(i, "E0308") for i in range(1, 33)], "the first ones")
+    check("(src/main.rs:1:" in job["error"]["message"], "the first error", job["error"])
+    job = d.succeed(ids["many warnings"])
+    equal(job["diagnostics"], {"errors": [], "errors_count": 0, "warnings_count": 10000, "truncated": False}, "warnings")
+    log = d.job_log(job["id"])
+    equal(log.count("warning: unused variable: `a"), 10000, "warnings in the log")
+    check("==> the compiler gave 10000 warnings" in log, "their count in the log", log[-500:])
+
+
+@suite.test
+def test_what_people_see():
+    """The client's summary of a build that failed: the errors as editors know them, and what was used."""
+    p = subprocess.run([os.path.join(BUILD, "bloomery"), "status", ids["many errors"]], stdout=subprocess.PIPE,
+                       stderr=subprocess.PIPE, check=False, env={"BLOOMERY_SERVER": f"http://127.0.0.1:{d.port}"})
+    seen = p.stderr.decode()
+    check("\n  src/main.rs:1:16: E0308: mismatched types (expected `u8`, found `&str`)\n" in seen, "the first error", seen)
+    check("\n  ... and 20 more of 40 errors\n" in seen, "how many there are", seen)
+    check(re.search(r"\n  build used [0-9.]+ s, [0-9.]+ s of CPU time, [0-9.]+ MiB of memory, [0-9.]+ [KM]iB written\n", seen),
+          "what it used", seen)
+    check("compiler   40 errors, 0 warnings\n" in p.stdout.decode(), "the counts", p.stdout.decode())
 
 
 @suite.test
@@ -452,6 +506,8 @@ def test_build_in_one_call():
     equal((r.status, r.headers.get_content_type()), (422, "application/problem+json"), "a crate that does not compile")
     equal(r.json()["error_kind"], "compile", "error_kind")
     check("mismatched types" in r.text(), "the compiler's words", r.text())
+    equal(r.json()["diagnostics"]["errors"][0]["line"], 2, "the error's line")
+    check(r.json()["phases"][-1]["name"] == "build" and r.json()["resources"]["cpu_seconds"] > 0, "what it used", r.json())
     r = d.request("POST", "/v1/build?" + query(profile="wasi", wait="0"), pack("loop_build"), timeout=PATIENCE)
     equal(r.status, 202, "time up")
     where = r.headers["Location"]
@@ -479,6 +535,8 @@ def test_cancel():
         job = d.wait(id)
         equal((job["state"], job["error"]["kind"]), ("canceled", "canceled"), "the running one")
         check(job["started_at"] and job["finished_at"], "its times", job)
+        last = job["phases"][-1]
+        check(last["name"] == "build" and last["cpu_seconds"] > 0 and last["peak_memory_bytes"] > 0, "what it used", last)
     equal(d.request("DELETE", f"/v1/jobs/{blockers[0]}").status, 202, "canceling it again")
     equal(d.request("DELETE", f"/v1/jobs/{ids['lto']}").status, 409, "canceling one that has succeeded")
 

@@ -27,6 +27,9 @@ import traceback
 import urllib.parse
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+import compare_inspect  # noqa: E402
+
 ROOT = os.path.dirname(os.path.dirname(HERE))
 CRATES = os.path.join(ROOT, "tests", "crates")
 BUILD = os.path.join(ROOT, os.environ.get("BUILD", "build"))
@@ -65,6 +68,30 @@ def until(condition, what, seconds=PATIENCE, every=0.05):
         if time.monotonic() > end:
             raise Failure(f"after {seconds} s still not: {what}")
         time.sleep(every)
+
+
+def artifacts(daemons):
+    """The modules, ELF files and archives that these daemons keep, each once."""
+    found = {}
+    for d in daemons:
+        for dir, _, names in os.walk(os.path.join(d.state, "blobs")):
+            for name in names:
+                with open(os.path.join(dir, name), "rb") as f:
+                    head = f.read(8)
+                if head[:4] in (b"\0asm", b"\x7fELF") or head == b"!<arch>\n":
+                    found.setdefault(name, os.path.join(dir, name))
+    return sorted(found.values())
+
+
+def compare_artifacts(paths):
+    """Their numbers, as the inspector gives them, are those of wasm-objdump, readelf, nm, size, ar and gzip."""
+    for program in ("wasm-objdump", "readelf", "nm", "size", "ar", "c++filt"):
+        check(shutil.which(program), f"{program} is not installed: docker/setup test")
+    differ = []
+    for path in paths:
+        differences = compare_inspect.compare_file(os.path.join(BUILD, "bloomery-inspect"), path)[1]
+        differ += [f"{path}: {text}" for text in differences]
+    check(not differ, "they differ", *differ)
 
 
 # --- suites ---
@@ -133,6 +160,12 @@ class Suite:
                     for d in self.daemons:
                         if d.process:
                             d.show_log()
+            found = artifacts(self.daemons)
+            if found:
+                why = self._run(lambda: compare_artifacts(found))
+                passed, failed = passed + (why is None), failed + (why is not None)
+                print(f"{'ok  ' if why is None else 'FAIL'} {self.name}: inspection agrees with the public tools on "
+                      f"{len(found)} artifacts{'' if why is None else ': ' + why}", flush=True)
         finally:
             signal.signal(signal.SIGALRM, signal.SIG_IGN)
             for close in reversed(self.closers):

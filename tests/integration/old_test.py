@@ -273,6 +273,9 @@ def test_a_lib_becomes_a_staticlib():
 def test_an_error_of_its_own():
     error = refused("broken", "compile", "src/main.rs:1")
     check("nothing" in error["message"], "the compiler's words", error)
+    said = d.job(ids["broken"])["diagnostics"]
+    equal([(e["file"], e["line"], e["code"]) for e in said["errors"]], [("src/main.rs", 1, "E0425")], "diagnostics")
+    equal((said["errors_count"], said["warnings_count"]), (1, 0), "counts")
 
 
 @suite.test

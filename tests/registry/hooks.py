@@ -1,7 +1,7 @@
 """Loaded by schemathesis: leads what it makes up to things that are there, and keeps every call short.
 
 $SCHEMA_TEST is JSON: {"url", "profiles": [..], "jobs": [ids of finished jobs], "artifacts": [names of the first one's],
-"groups": [ids of finished groups], "source": sha256, "tarball": path, "statuses": path}. Values are only put for values that the document allows, so what
+"groups": [ids of finished groups], "digests": [sha256 of artifacts], "source": sha256, "tarball": path, "statuses": path}. Values are only put for values that the document allows, so what
 was meant to be refused still has to be. One worker only: the counters make every run the same. At the end `statuses`
 is written: {operationId: {status: how often}}.
 """
@@ -90,12 +90,17 @@ def before_call(context, case, kwargs):
     if not sequence and not meant_wrong(case, ParameterLocation.PATH):
         if ULID.fullmatch(str(path.get("id", ""))) and turn(case, "known", 5) < 4:
             path["id"] = choose_group(case) if "/groups/" in case.path else choose_job(case)
-        if "artifacts/" in case.path and turn(case, "name", 4) < 3:
+        if id == "listMakers" and turn(case, "digest", 2) == 0:
+            path["sha256"] = DATA["digests"][turn(case, "of", len(DATA["digests"]))]
+        elif "artifacts/" in case.path and turn(case, "name", 4) < 3:
             path["name"] = DATA["artifacts"][turn(case, "artifact", len(DATA["artifacts"]))]
         if id == "getProfile" and turn(case, "name", 2) == 0:
             path["name"] = DATA["profiles"][0]
     if id in SUBMISSIONS and not meant_wrong(case, ParameterLocation.QUERY):
         submission(case)
+    if id == "compareJobs" and not meant_wrong(case, ParameterLocation.QUERY) and turn(case, "compared", 4) < 3:
+        query["from"], query["to"] = (DATA["jobs"][0], "latest") if turn(case, "latest", 2) else (DATA["jobs"][0],) * 2
+        query.pop("artifact", None)
     # Jobs only queue here, so who waits waits to the end, and who follows follows for ever. schema_test.py tests both.
     wait = str(query.get("wait", "1800" if id in ("build", "putBuild") else "0"))
     if re.fullmatch("[0-9]{1,4}", wait) and 1 < int(wait) <= 3600:

@@ -21,11 +21,11 @@ if __name__ == "__main__" and os.path.realpath(sys.executable) != os.path.realpa
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "integration"), os.path.join(HERE, "..", "scenario")]
 import http_test  # noqa: E402
+import venv_made as venv  # noqa: E402
 from http_test import DONE, FAILED  # noqa: E402
 from lib import ROOT, Daemon, Failure, Sse, Suite, check, equal  # noqa: E402
 
 VENV = os.path.join(ROOT, "build", "venv")
-REQUIREMENTS = os.path.join(HERE, "requirements.txt")
 REPORT = os.path.join(ROOT, "build", "schemathesis")
 SECONDS = 480  # of a run of schemathesis, which takes two minutes
 QUEUE = 40
@@ -48,40 +48,19 @@ with open(os.path.join(ROOT, "schema", "openapi.json"), encoding="utf-8") as doc
 
 
 def run(argv, seconds, what, **env):
-    try:
-        return subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              check=False, timeout=seconds, env={**os.environ, **env}, cwd=REPORT, text=True,
-                              errors="replace")
-    except subprocess.TimeoutExpired as e:
-        said = (e.stdout or b"").decode(errors="replace")
-        raise Failure(f"{what}: not done after {seconds} s\n{said[-3000:]}") from e
-
-
-def make_venv():
-    """build/venv, once for each content of requirements.txt."""
-    with open(REQUIREMENTS, "rb") as f:
-        digest = hashlib.sha256(f.read()).hexdigest()
-    stamp = os.path.join(VENV, "made-of")
-    if os.path.exists(stamp) and open(stamp, encoding="ascii").read() == digest:
-        return
-    for argv, what in (([PYTHON, "-m", "venv", "--clear", VENV], "python3 -m venv (package python3-venv)"),
-                       ([f"{VENV}/bin/pip", "install", "-q", "--disable-pip-version-check", "--only-binary", ":all:",
-                         "--require-hashes", "-r", REQUIREMENTS], "pip install from the Python registry")):
-        p = run(argv, 400, what)
-        check(p.returncode == 0, f"{what} gives {p.returncode}", p.stdout[-3000:])
-    with open(stamp, "w", encoding="ascii") as f:
-        f.write(digest)
+    return venv.run(argv, seconds, what, cwd=REPORT, **env)
 
 
 def setup():
     suite.needs_programs()
     os.makedirs(REPORT, exist_ok=True)
-    make_venv()
+    equal(venv.make("venv", "requirements.txt"), VENV, "where the environment is")
     server.start(ready=False)
     server.stop()
     now = int(time.time() * 1000)  # older ones would be cleared away
     server.seed([{"id": DONE, "log": http_test.LOG, "source": http_test.TARBALL, "finished_at": now,
-                  "artifacts": [("demo.wasm", "primary", http_test.WASM), ("ä\" b.lock", "side", http_test.SIDE)]},
+                  "artifacts": [("demo.wasm", "primary", http_test.WASM), ("ä\" b.lock", "side", http_test.SIDE)],
+                  "documents": http_test.DOCUMENTS},
                  {"id": FAILED, "state": "failed", "log": b"error\n", "finished_at": now},
                  {"id": MEMBERS[0], "group": GROUP, "finished_at": now,
                   "artifacts": [("demo.wasm", "primary", http_test.WASM)]},
@@ -107,6 +86,7 @@ def test_unknown_parameters_are_refused():
     for label in OPERATIONS:
         method, path = label.split(" ")
         path = path.replace("{id}", DONE).replace("{name}", "wasm" if "profiles" in path else "demo.wasm")
+        path = path.replace("{sha256}", hashlib.sha256(http_test.WASM).hexdigest())
         known = "profile=wasm&" if path in ("/v1/jobs", "/v1/build") and method in ("POST", "PUT") else ""
         for query, what in ((known + "nope=1", "an unknown parameter"), (known + "x=1&x=2", "one given twice"),
                             (known + "%zz=1", "a bad escape"), (known + "x=%00", "a NUL")):
@@ -177,6 +157,7 @@ def report():
     url, junit = f"http://127.0.0.1:{server.port}", os.path.join(REPORT, "junit.xml")
     data = {"url": url, "profiles": [p["name"] for p in server.get("/v1/profiles").json()["profiles"]],
             "jobs": [DONE, FAILED], "groups": [GROUP], "artifacts": ["demo.wasm", "ä\" b.lock"], "tarball": tarball,
+            "digests": [hashlib.sha256(http_test.WASM).hexdigest()],
             "source": hashlib.sha256(http_test.TARBALL).hexdigest(), "statuses": statuses}
     if os.path.exists(junit):
         os.unlink(junit)

@@ -4,7 +4,9 @@
 import hashlib
 import json
 import os
+import pty
 import sqlite3
+import subprocess
 import sys
 import time
 import urllib.parse
@@ -229,6 +231,7 @@ def test_makers():
 def test_makers_of_nothing():
     unknown = main.refused(404, "not_found", "GET", f"/v1/artifacts/{'0' * 64}").json()
     check("made these bytes" in unknown["detail"] and "30 days" in unknown["hint"], "the sentence", unknown)
+    main.refused(404, "not_found", "GET", f"/v1/artifacts/{'0' * 64}?cursor={ids['new']}")
     # A source is no artifact.
     main.refused(404, "not_found", "GET", f"/v1/artifacts/{hashlib.sha256(TARBALL).hexdigest()}")
     for digest in ("short", "A" * 64, "0" * 63, "0" * 65, "g" * 64, "%00" * 21):
@@ -259,6 +262,34 @@ def test_client_table():
     check("same, byte for byte" in out, "artifacts that are the same", out)
     out, _ = main.client("compare", "--json", ids["old"], ids["new"])
     equal(json.loads(out), main.compare(old=ids["old"], new=ids["new"]), "--json is the answer")
+
+
+def on_a_terminal(*words, **env):
+    """What the client prints where its standard output is one."""
+    ours, theirs = pty.openpty()
+    p = subprocess.Popen([os.path.join(BUILD, "bloomery"), *words], stdin=subprocess.DEVNULL, stdout=theirs,
+                         stderr=subprocess.DEVNULL,
+                         env={**os.environ, "BLOOMERY_SERVER": f"http://127.0.0.1:{main.port}", "TERM": "xterm", **env})
+    os.close(theirs)
+    out = b""
+    try:
+        while part := os.read(ours, 65536):
+            out += part
+    except OSError:  # that is how a terminal's end looks from here
+        pass
+    os.close(ours)
+    equal(p.wait(60), 0, "exit code")
+    return out.decode()
+
+
+@suite.test
+def test_client_colours():
+    words = ("compare", ids["old"], ids["new"])
+    out = on_a_terminal(*words, NO_COLOR="")
+    check("\033[31m+200\033[0m" in out, "what grew is red", out)
+    check("\033[32m" in on_a_terminal("compare", ids["new"], ids["old"], NO_COLOR=""), "what shrank is green")
+    for quiet in (on_a_terminal(*words, NO_COLOR="1"), on_a_terminal(*words, "--json", NO_COLOR="")):
+        check("\033" not in quiet, "no colours where none are wanted", quiet)
 
 
 @suite.test

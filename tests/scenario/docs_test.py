@@ -13,6 +13,9 @@ import urllib.parse
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "integration"))
 from lib import BUILD, ROOT, CrateCopy, Daemon, Suite, check, equal, git_archive, pack, piped  # noqa: E402
 
+import compare_inspect  # noqa: E402
+from openapi_check import Checker  # noqa: E402
+
 suite = Suite("docs", seconds=240)
 PUBLIC = "http://127.0.0.1:7070"  # as the pages have it
 ULID = re.compile(r"\b01[0-9A-HJKMNP-TV-Z]{24}\b")
@@ -191,6 +194,44 @@ def test_every_profile_has_its_page():
               or "(docs/profiles)" in read("README.md"), f"nothing leads to docs/profiles/{name}.md")
 
 
+def reports():
+    """(file, what bloomery-inspect says) of the small artifacts of all kinds that the parsers are tested with."""
+    found = []
+    for kind in ("wasm", "elf", "ar"):
+        folder = os.path.join(ROOT, "tests/fuzz/corpus", kind)
+        for name in sorted(os.listdir(folder)):
+            with open(os.path.join(folder, name), "rb") as f:
+                p = subprocess.run([os.path.join(BUILD, "bloomery-inspect"), kind], stdin=f, stdout=subprocess.PIPE, check=False)
+            if p.returncode == 0:
+                found.append((f"{kind}/{name}", json.loads(p.stdout)))
+    check(len(found) > 15, f"only {len(found)} artifacts could be inspected")
+    return found
+
+
+@suite.test
+def test_every_field_of_metadata():
+    page = read("docs/metadata.md")
+    seen = {}
+    for name, report in reports():
+        missing = compare_inspect.undocumented(report, page)
+        check(not missing, f"docs/metadata.md lacks fields of {name}", *missing)
+        for field in compare_inspect.fields(report):
+            seen.setdefault(report["kind"], set()).add(field)
+    for kind, title in (("wasm", "WebAssembly modules"), ("elf", "ELF files"), ("ar", "Archives")):
+        none_missing(first_cells(section(page, f"## {title}")), seen[kind], f"docs/metadata.md, {title}, has what no report has")
+    none_missing({"sizes." + f for f in first_cells(section(page, "## Sizes").split("| name |")[0])}, set().union(*seen.values()),
+                 "docs/metadata.md, Sizes, has what no report has")
+
+
+@suite.test
+def test_metadata_is_as_the_api_describes_it():
+    checker = Checker()
+    for _, report in reports():
+        for field in ("size", "gzip_size"):  # these go to the artifact's row
+            del report[field]
+        checker.validate(report, {"$ref": f"#/components/schemas/Metadata{report['kind'].capitalize()}"})
+
+
 # --- against a running daemon ---
 
 
@@ -294,7 +335,7 @@ def test_curl_lines_are_calls_that_the_server_knows():
                 check(shown, f"{page} does not show the answer to {path}")
                 equal(json.loads(shown[1]), r.json(), where)
             elif r.status == (409 if "/v1/groups/" in path or "/replay" in path else 404):  # nothing was built
-                check(any(p in path for p in ("/artifact", "/replay", "/v1/compare")), f"{where}: {r.status}", r.text())
+                check(re.search("/(artifact|provenance|sbom|compare|replay)", path), f"{where}: {r.status}", r.text())
             else:
                 check(r.status < 400, f"{where}: {r.status}", r.text())
     check(count > 15, f"only {count} curl lines were found")

@@ -81,6 +81,9 @@ class Server(Daemon):
                 blob = self.put_file("blobs", data)
                 db.execute("INSERT INTO artifacts VALUES (?, ?, ?, ?, 'wasm', ?, ?, ?, '{\"imports\":[]}', NULL, NULL)",
                            (j["id"], i, name, role, len(data), len(data), blob))
+            for name, data in j.get("documents", {}).items():
+                db.execute("INSERT INTO documents VALUES (?, ?, ?, ?)",
+                           (j["id"], name, self.put_file("blobs", data), len(data)))
             if "log" in j:
                 with open(self.log_file(j["id"]), "wb") as f:
                     f.write(j["log"])
@@ -538,6 +541,9 @@ def test_idempotency():
 DONE, FAILED, RUNS = "01ARZ3NDEKTSV4RRFFQ69G5FA1", "01ARZ3NDEKTSV4RRFFQ69G5FA2", "01ARZ3NDEKTSV4RRFFQ69G5FA3"
 LOG = ("one\ntwo\r\n\nüñí\n" + "x" * 200000 + "\n").encode() + b"bad \xff byte\rprogress\rdone\nno newline"
 WASM, SIDE = b"\0asm\1\0\0\0" + bytes(range(256)) * 1000, b"lock\n"
+DOCUMENTS = {"provenance": b'{"payloadType":"application/vnd.in-toto+json","payload":"e30=","signatures":'
+             b'[{"keyid":"' + b"ab" * 32 + b'","sig":"AAAA"}]}\n',
+             "sbom": b'{"bomFormat":"CycloneDX","specVersion":"1.6","serialNumber":"urn:uuid:0","metadata":{},"components":[]}\n'}
 seeded = Server("seeded")
 
 
@@ -547,7 +553,7 @@ def seed():
     seeded.start(ready=False)
     seeded.stop()
     seeded.seed([{"id": DONE, "log": LOG, "source": TARBALL, "finished_at": int(time.time() * 1000),
-                  "artifacts": [("demo-app.wasm", "primary", WASM), ("ä\" b.lock", "side", SIDE)]},
+                  "artifacts": [("demo-app.wasm", "primary", WASM), ("ä\" b.lock", "side", SIDE)], "documents": DOCUMENTS},
                  {"id": FAILED, "state": "failed", "log": b"error\n", "finished_at": int(time.time() * 1000)}])
     seeded.start(ready=False)
 
@@ -603,7 +609,14 @@ def test_artifacts_tar_and_source():
     r, again = (seeded.get(f"/v1/jobs/{DONE}/artifacts.tar") for _ in range(2))
     check(r.body == again.body, "the tar is not the same twice")
     with tarfile.open(fileobj=io.BytesIO(r.body)) as t:
-        equal({m.name: t.extractfile(m).read() for m in t}, {"demo-app.wasm": WASM, 'ä" b.lock': SIDE}, "members")
+        equal({m.name: t.extractfile(m).read() for m in t},
+              {"demo-app.wasm": WASM, 'ä" b.lock': SIDE, "demo-app.wasm.intoto.json": DOCUMENTS["provenance"],
+               "demo-app.wasm.cdx.json": DOCUMENTS["sbom"]}, "members")
+    for name, data in DOCUMENTS.items():
+        equal(seeded.get(f"/v1/jobs/{DONE}/{name}").body, data, name)
+        equal(seeded.request("HEAD", f"/v1/jobs/{DONE}/{name}").headers["Content-Length"], str(len(data)), name)
+        seeded.refused(404, "not_found", "GET", f"/v1/jobs/{FAILED}/{name}")
+    equal(len(seeded.get("/v1/keys").json()["keys"]), 1, "keys")
     equal(seeded.get(f"/v1/jobs/{DONE}/source").body, TARBALL, "source")
     seeded.refused(404, "not_found", "GET", f"/v1/jobs/{FAILED}/artifacts.tar")
     seeded.clean_tmp("a tar")

@@ -208,7 +208,24 @@ for endpoint in ENDPOINTS:
 # ... in the middle of the job: the second exec is cargo, the second container the trial.
 case("cargo-exec-500", [fault("exec", "status", status=500, nth=3)])
 case("cargo-stream-hangup", [fault("exec-start", "hangup", nth=3)])
-case("cargo-stream-cut", [fault("exec-start", "cut", bytes=30, nth=3)], attempts=(2, 2))
+
+
+def phases(*wanted, failed=None):
+    """These phases by (attempt, name), and what was written in the one that makes the artifact."""
+
+    def after(d, job):
+        equal([(p["attempt"], p["name"]) for p in job["phases"]], list(wanted), "phases")
+        equal(sum(p["bytes_written"] for p in job["phases"]), job["resources"]["bytes_written"], "bytes written")
+        if job["state"] == "succeeded":
+            check(job["phases"][-2]["bytes_written"] >= len(MODULE), "bytes written by the build", job["phases"])
+        if failed:
+            check(re.search(failed, job["error"]["message"]), "message", job["error"])
+
+    return after
+
+
+case("cargo-stream-cut", [fault("exec-start", "cut", bytes=30, nth=3)], attempts=(2, 2),
+     after=phases((1, "fetch"), (1, "build"), (2, "fetch"), (2, "build"), (2, "check")))
 case("cargo-stream-cut-within-a-header", [fault("exec-start", "cut", bytes=5, nth=3)], attempts=(2, 2))
 case("prepare-stream-cut", [fault("exec-start", "cut", bytes=300, nth=1)], attempts=(2, 2))
 case("packages-stream-cut", [fault("exec-start", "cut", bytes=300, nth=2)], attempts=(2, 2))
@@ -298,8 +315,11 @@ case("packages-fail", rules=[{"kind": "exec", "command": "packages.sh", "times":
      attempts=(1, 1), after=knows_no_packages)
 case("packages-too-many", rules=[{"kind": "exec", "command": "packages.sh", "times": 1, "do": [
     {"stdout": "{\"packages\":[" + "0," * 500000, "repeat": 60}]}], state="failed", kind="bad_source", attempts=(1, 1))
-case("canceled", rules=[BUSY], during=when_building(cancel), state="canceled", kind="canceled", attempts=(1, 1))
-case("timed-out", rules=[BUSY], state="failed", kind="timed_out", attempts=(1, 1), job_wall_seconds=1)
+case("canceled", rules=[BUSY], during=when_building(cancel), state="canceled", kind="canceled", attempts=(1, 1),
+     after=phases((1, "fetch"), (1, "build"), failed="^canceled while cargo ran$"))
+case("timed-out", rules=[BUSY], state="failed", kind="timed_out", attempts=(1, 1), job_wall_seconds=1, after=phases(
+    (1, "fetch"), (1, "build"),
+    failed=r"^cargo was stopped in phase build: the limit is 1 s of wall time \(job_wall_seconds\); it used \d+\.\d s,"))
 case("container-dies", rules=[{"kind": "container", "command": "sleep", "times": 1, "do": [{"sleep": 1}, {"exit": 1}]}, BUSY],
      attempts=(2, 2))
 
@@ -308,6 +328,41 @@ ERROR = "error[E0308]: mismatched types\n --> src/main.rs:2:23\n\nerror: could n
 case("cargo-fails", rules=[{"kind": "exec", "command": "cargo build", "times": 1, "do": [{"stderr": ERROR}, {"exit": 101}]}],
      state="failed", kind="compile", attempts=(1, 1),
      after=lambda d, job: check("mismatched types" in job["error"]["message"], "message", job["error"]))
+
+
+def message(rendered, level="error", **more):
+    """A line as cargo prints it with --message-format=json."""
+    more = {"rendered": rendered, "level": level, "message": rendered.split("\n")[0], "spans": [], "code": None, **more}
+    return '{"reason":"compiler-message",' + json.dumps({"package_id": "empty-main", "message": more})[1:] + "\n"
+
+
+SPANS = [{"file_name": "src/other.rs", "is_primary": False, "line_start": 1, "column_start": 1, "label": "there"},
+         {"file_name": "src/main.rs", "is_primary": True, "line_start": 2, "column_start": 23, "label": "here"}]
+IN_JSON = [
+    {"stdout": "   Compiling empty-main\nerror: a build script's own words\n" + message("warning: unused\n", "warning")},
+    {"stdout": message("warning: unused\n", "warning") + message("note: a\n", "note")[:30]}, {"sleep": 0.2},
+    {"stdout": message("note: a\n", "note")[30:]},
+    {"stdout": message(ERROR, message="mismatched types", spans=SPANS, code={"code": "E0308", "explanation": "x"})},
+    {"stdout": '{"reason":"build-finished","success":false}\n'}, {"exit": 101}]
+
+
+def told(d, job):
+    equal(job["error"]["message"], "error[E0308]: mismatched types (src/main.rs:2:23)", "message")
+    equal(job["diagnostics"], {
+        "errors": [{"file": "src/main.rs", "line": 2, "column": 23, "code": "E0308", "text": "mismatched types",
+                    "label": "here", "rendered": ERROR}],
+        "errors_count": 1, "warnings_count": 1, "truncated": False}, "diagnostics")
+    log = d.job_log(job["id"])
+    check("   Compiling empty-main\nerror: a build script's own words\nwarning: unused\nnote: a\n" + ERROR in log, "log", log)
+    check("reason" not in log, "JSON in the log", log)
+
+
+case("cargo-fails-in-json", rules=[{"kind": "exec", "command": "cargo build", "times": 1, "do": IN_JSON}], state="failed",
+     kind="compile", attempts=(1, 1), after=told)
+case("a-million-messages", rules=[{"kind": "exec", "command": "cargo build", "times": 1, "do": [
+    {"stdout": message("w\n", "warning"), "repeat": 1000000}, COMPILES, ARTIFACT]}], attempts=(1, 1),
+     after=lambda d, job: equal((job["diagnostics"]["warnings_count"], d.job_log(job["id"]).count("\nw\n")), (1, 1),
+                                "one warning, said a million times"))
 case("cargo-lies", rules=[{"kind": "exec", "command": "cargo build", "times": 1, "do": [COMPILES]}],
      state="failed", kind="contract", attempts=(1, 1))
 case("cargo-leaves-rubbish", rules=[{"kind": "exec", "command": "cargo build", "times": 1, "do": [
@@ -422,7 +477,7 @@ def replayed(d, job):
     said = json.loads(found["replay.json"])
     equal([s["name"] for s in said["steps"]], ["cargo"], "steps: neither reading the manifest nor the trial, and once")
     step, container = said["steps"][0], said["containers"][said["steps"][0]["container"]]
-    equal(step["command"][:2], ["cargo", "build"], "command")
+    check("cargo" in " ".join(step["command"]) and "build" in step["command"], "command", step["command"])
     check("CARGO_NET_OFFLINE=true" in step["env"], "env", step["env"])
     equal((container["command"], container["network"]), (["sleep", "infinity"], False), "container")
     equal(container["image"], job["toolchain"]["image"], "image")

@@ -58,6 +58,30 @@ static inline cJSON *inspect_file(inspect_function *inspect, const char *name)
         assert_string_equal(json_, text);                                                                              \
     } while (0)
 
+static inline int64_t inspect_sum(const cJSON *list)
+{
+    const cJSON *item;
+    int64_t sum = 0;
+
+    cJSON_ArrayForEach(item, list)
+    {
+        int64_t bytes = json_int(item, "bytes", -1);
+        assert_true(bytes >= 0);
+        sum += bytes;
+    }
+    return sum;
+}
+
+/* The sections of a report add up to the file, the crates to the code. */
+static inline void inspect_sums(const cJSON *root, size_t file_bytes)
+{
+    const cJSON *sizes = json_obj(root, "sizes"), *crates = json_arr(sizes, "by_crate");
+
+    assert_int_equal(inspect_sum(json_arr(sizes, "by_section")), file_bytes);
+    if (crates)
+        assert_int_equal(inspect_sum(crates), json_int(sizes, "code_bytes", -1));
+}
+
 /* Every cut and many single-byte changes of a file: never a crash, never anything but a refusal. */
 static inline void inspect_mutations(inspect_function *inspect, const char *name)
 {
@@ -74,7 +98,9 @@ static inline void inspect_mutations(inspect_function *inspect, const char *name
             b.p[n] ^= (char)flip;
             err = (struct err)ERR_INIT;
             root = inspect_bytes(inspect, b.p, b.len, &err);
-            if (!root)
+            if (root)
+                inspect_sums(root, b.len);
+            else
                 assert_int_equal(err.kind, ERR_CONTRACT);
             cJSON_Delete(root);
             b.p[n] ^= (char)flip;

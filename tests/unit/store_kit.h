@@ -29,6 +29,8 @@
 #define SOURCE_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 #define BLOB_C "cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc"
 #define BLOB_D "dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd"
+#define BLOB_E "eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee"
+#define BLOB_F "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"
 
 struct kit {
     char dir[128], path[160];

@@ -41,6 +41,29 @@ static void test_other_members(void **state)
     assert_json(empty, "members_count", "0");
 }
 
+static void test_sizes(void **state)
+{
+    AUTO(json) cJSON *r = inspect_file(ar_inspect, "ar/crates.a");
+    AUTO(json) cJSON *mixed = inspect_file(ar_inspect, "ar/mixed.a");
+    const cJSON *sizes = json_obj(r, "sizes");
+
+    (void)state;
+    assert_json(sizes, "by_member",
+                "[{\"crate\":\"smelter\",\"bytes\":2688,\"members\":2},"
+                "{\"crate\":\"(compiler)\",\"bytes\":928,\"members\":1},"
+                "{\"crate\":\"(other objects)\",\"bytes\":928,\"members\":1},"
+                "{\"crate\":\"(metadata)\",\"bytes\":5,\"members\":1}]");
+    assert_json(sizes, "code_bytes", "151");
+    assert_json(
+        sizes, "by_crate",
+        "[{\"crate\":\"(C symbols)\",\"bytes\":55,\"functions\":10},"
+        "{\"crate\":\"core\",\"bytes\":40,\"functions\":1},{\"crate\":\"smelter\",\"bytes\":30,\"functions\":1},"
+        "{\"crate\":\"(C++)\",\"bytes\":20,\"functions\":1},{\"crate\":\"(none)\",\"bytes\":6,\"functions\":0}]");
+    inspect_sums(r, 5024);
+    assert_json(json_obj(mixed, "sizes"), "by_crate", "null"); /* no ELF member */
+    inspect_sums(mixed, 960);
+}
+
 static void refused(const char *text, const char *message)
 {
     struct err err = ERR_INIT;
@@ -83,13 +106,14 @@ static void test_mutations(void **state)
     (void)state;
     inspect_mutations(ar_inspect, "ar/gnu.a");
     inspect_mutations(ar_inspect, "ar/bsd.a");
+    inspect_mutations(ar_inspect, "ar/crates.a");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_gnu),      cmocka_unit_test(test_bsd),       cmocka_unit_test(test_other_members),
-        cmocka_unit_test(test_refusals), cmocka_unit_test(test_mutations),
+        cmocka_unit_test(test_gnu),   cmocka_unit_test(test_bsd),      cmocka_unit_test(test_other_members),
+        cmocka_unit_test(test_sizes), cmocka_unit_test(test_refusals), cmocka_unit_test(test_mutations),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -98,8 +98,10 @@ static void units(void **state)
 static void bad_flags(void **state)
 {
     static const char *const cases[][3] = {
-        {"--slotz", "1", NULL}, {"--slots", NULL},       {"--work-mode=fast", NULL},     {"--log-level", "loud", NULL},
-        {"--state=", NULL},     {"--max-queue=0", NULL}, {"--config=/nonexistent", NULL}};
+        {"--slotz", "1", NULL},          {"--slots", NULL},           {"--work-mode=fast", NULL},
+        {"--log-level", "loud", NULL},   {"--state=", NULL},          {"--max-queue=0", NULL},
+        {"--config=/nonexistent", NULL}, {"--builder-id=", NULL},     {"--builder-id=host", NULL},
+        {"--builder-id=https:", NULL},   {"--builder-id=x:a b", NULL}};
 
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {

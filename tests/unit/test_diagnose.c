@@ -10,7 +10,7 @@ static void expect(void **state, const char *profile, const char *file, enum err
     AUTO(buf) struct buf log = kit_read("logs", file);
     struct job_error e = {0};
 
-    diagnose(kit_profile(state, profile), log.p, log.len, ERR_TRIAL, &e);
+    diagnose(kit_profile(state, profile), log.p, log.len, NULL, ERR_TRIAL, &e);
     if (e.kind != kind || strcmp(e.message, message) != 0 || (hint ? !e.hint || !strstr(e.hint, hint) : e.hint != NULL))
         fail_msg("%s: %s: %s | %s", file, err_name(e.kind), e.message, e.hint ? e.hint : "no hint");
     assert_true(strlen(e.log_excerpt) <= 8192);
@@ -103,7 +103,7 @@ static void test_cargo(void **state)
 /* diagnose on a text of the test's own; the caller clears *ret. */
 static void on_text(void **state, const char *text, size_t len, struct job_error *ret)
 {
-    diagnose(kit_profile(state, "web"), text, len, ERR_COMPILE, ret);
+    diagnose(kit_profile(state, "web"), text, len, NULL, ERR_COMPILE, ret);
     assert_true(strlen(ret->message) <= 1024);
     assert_true(strlen(ret->log_excerpt) <= 8192);
     for (const char *s = ret->message; *s; s++)
@@ -161,7 +161,7 @@ static void test_link_step(void **state)
 
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct job_error e = {0};
-        diagnose(kit_profile(state, "web"), cases[i].text, strlen(cases[i].text), ERR_LINK, &e);
+        diagnose(kit_profile(state, "web"), cases[i].text, strlen(cases[i].text), NULL, ERR_LINK, &e);
         assert_int_equal(e.kind, ERR_LINK);
         assert_string_equal(e.message, cases[i].message);
         job_error_clear(&e);

@@ -124,6 +124,72 @@ static void test_fs(void **state)
     assert_json(lying, "fs", "{\"instructions\":0,\"functions\":[],\"whole\":false}");
 }
 
+static void test_sizes(void **state)
+{
+    AUTO(json) cJSON *object = inspect_file(elf_inspect, "elf/rust.o");
+    AUTO(json) cJSON *r = inspect_file(elf_inspect, "elf/rust");
+    const cJSON *sizes = json_obj(r, "sizes");
+
+    (void)state;
+    assert_json(r, "symbols", "16");
+    assert_json(r, "producers", "[\"GCC: (Debian 12.2.0-14+deb12u1) 12.2.0\"]");
+    assert_json(sizes, "code_bytes", "138");
+    /* also_memcpy is memcpy, counted once; six bytes are nobody's. */
+    assert_json(
+        sizes, "by_crate",
+        "[{\"crate\":\"(C symbols)\",\"bytes\":42,\"functions\":2},"
+        "{\"crate\":\"core\",\"bytes\":40,\"functions\":1},{\"crate\":\"smelter\",\"bytes\":30,\"functions\":1},"
+        "{\"crate\":\"(C++)\",\"bytes\":20,\"functions\":1},{\"crate\":\"(none)\",\"bytes\":6,\"functions\":0}]");
+    assert_json(sizes, "largest_functions",
+                "[{\"name\":\"core::fmt::Formatter::pad\",\"crate\":\"core\",\"bytes\":40},"
+                "{\"name\":\"_start\",\"crate\":\"(C symbols)\",\"bytes\":32},"
+                "{\"name\":\"smelter::ore::melt\",\"crate\":\"smelter\",\"bytes\":30},"
+                "{\"name\":\"_ZN9libunwind5Thing3runEv\",\"crate\":\"(C++)\",\"bytes\":20},"
+                "{\"name\":\"memcpy\",\"crate\":\"(C symbols)\",\"bytes\":10}]");
+    assert_json(sizes, "largest_data",
+                "[{\"name\":\"smelter::ORES\",\"crate\":\"smelter\",\"bytes\":400},"
+                "{\"name\":\"zero\",\"crate\":\"(C symbols)\",\"bytes\":64},"
+                "{\"name\":\"data\",\"crate\":\"(C symbols)\",\"bytes\":16},"
+                "{\"name\":\"smelter::HOT\",\"crate\":\"smelter\",\"bytes\":4},"
+                "{\"name\":\"here\",\"crate\":\"(C symbols)\",\"bytes\":4}]");
+    inspect_sums(r, 5880);
+    inspect_sums(object, 1760);
+    assert_json(json_obj(object, "sizes"), "code_bytes", "106");
+}
+
+/* What is stripped is not guessed. */
+static void test_sizes_of_stripped(void **state)
+{
+    AUTO(json) cJSON *r = inspect_file(elf_inspect, "elf/lib.so");
+    const cJSON *sizes = json_obj(r, "sizes");
+
+    (void)state;
+    assert_json(r, "symbols", "null");
+    assert_json(sizes, "by_crate", "null");
+    assert_json(sizes, "largest_functions", "null");
+    assert_json(sizes, "largest_data", "null");
+    assert_true(json_int(sizes, "code_bytes", 0) > 0);
+}
+
+/* In an object, .text.common_name and .text.weak_one are .text; debug sections keep their names. */
+static void test_sections_of_objects(void **state)
+{
+    AUTO(json) cJSON *r = inspect_file(elf_inspect, "elf/debug.o");
+    const cJSON *item, *list = json_arr(json_obj(r, "sizes"), "by_section");
+    bool text = false, debug = false;
+
+    (void)state;
+    cJSON_ArrayForEach(item, list)
+    {
+        const char *name = json_str(item, "name", "");
+        text |= strcmp(name, ".text") == 0 && json_int(item, "bytes", 0) == json_int(r, "text_size", -1);
+        debug |= strcmp(name, ".debug_info") == 0;
+        assert_null(strchr(name + 1, '.'));
+    }
+    assert_true(text && debug);
+    inspect_sums(r, 3992);
+}
+
 /* Changes a 64-bit header's field and says what the inspector answers; NULL if it is content. */
 static char *with_header(void (*change)(Elf64_Ehdr *head))
 {
@@ -243,6 +309,7 @@ static void test_mutations(void **state)
     inspect_mutations(elf_inspect, "elf/tls.o");
     inspect_mutations(elf_inspect, "elf/lib.so");
     inspect_mutations(elf_inspect, "elf/dynamic");
+    inspect_mutations(elf_inspect, "elf/rust");
 }
 
 int main(void)
@@ -253,6 +320,9 @@ int main(void)
         cmocka_unit_test(test_library),
         cmocka_unit_test(test_objects),
         cmocka_unit_test(test_fs),
+        cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_sizes_of_stripped),
+        cmocka_unit_test(test_sections_of_objects),
         cmocka_unit_test(test_lying_headers),
         cmocka_unit_test(test_overlapping_sections),
         cmocka_unit_test(test_names),

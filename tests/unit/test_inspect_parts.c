@@ -153,13 +153,36 @@ static void test_a_tar(void **state)
     assert_null(inspect_bytes(of_tar, "go", 2, &err));
 }
 
+/* Single-byte changes of a file: what is named lies in it, or it is refused. */
+static void mutate(inspect_function *inspect, const char *name)
+{
+    AUTO(buf) struct buf b = {0};
+
+    inspect_load(name, &b);
+    for (size_t n = 0; n < b.len; n++)
+        for (int flip = 1; flip < 256; flip = 3 * flip + 1) {
+            struct err err = ERR_INIT;
+            const cJSON *p;
+            b.p[n] ^= (char)flip;
+            AUTO(json) cJSON *root = inspect_bytes(inspect, b.p, b.len, &err);
+            b.p[n] ^= (char)flip;
+            if (!root)
+                assert_int_equal(err.kind, ERR_CONTRACT);
+            cJSON_ArrayForEach(p, json_arr(root, "parts"))
+            {
+                int64_t offset = json_int(p, "offset", -1), size = json_int(p, "size", -1);
+                assert_true(offset >= 0 && size >= 0 && size <= (int64_t)b.len - offset);
+            }
+        }
+}
+
 static void test_mutations(void **state)
 {
     (void)state;
-    inspect_mutations(of_wasm, "wasm/modern.wasm");
-    inspect_mutations(of_ar, "ar/bsd.a");
-    inspect_mutations(of_ar, "ar/gnu.a");
-    inspect_mutations(of_elf, "elf/tls.o");
+    mutate(of_wasm, "wasm/modern.wasm");
+    mutate(of_ar, "ar/bsd.a");
+    mutate(of_ar, "ar/gnu.a");
+    mutate(of_elf, "elf/tls.o");
 }
 
 int main(void)

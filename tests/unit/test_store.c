@@ -237,6 +237,61 @@ static void test_states_and_facts(void **state)
     assert_true(store_set_facts(k->s, id, attempt, &(struct job_facts){.lock = "perhaps"}, &err) < 0);
 }
 
+static void test_diagnostics(void **state)
+{
+    struct kit *k = *state;
+    struct err err = ERR_INIT;
+    char id[ULID_SIZE], long_text[5001];
+    struct job_filter all = {.state = -1, .limit = 10};
+    struct job **jobs = NULL;
+    size_t count = 0;
+    bool more;
+
+    memset(long_text, 'x', sizeof long_text - 1);
+    long_text[sizeof long_text - 1] = '\0';
+    struct job_diagnostic errors[] = {
+        {.file = "src/main.rs",
+         .line = 2,
+         .column = 23,
+         .code = "E0308",
+         .text = "no",
+         .label = "here",
+         .rendered = "r"},
+        {.text = long_text},
+    };
+    struct job result = {
+        .state = JOB_FAILED,
+        .error = {.kind = ERR_COMPILE, .message = "no"},
+        .diagnostics = {
+            .known = true, .cut = true, .errors_count = 3, .warnings_count = 7, .errors = errors, .errors_kept = 2}};
+
+    kit_new(k, "wasm", id);
+    OK(store_finish(k->s, id, kit_claim(k, id), &result, &err));
+    AUTO(job) struct job *j = kit_get(k, id);
+    const struct job_diagnostics *d = &j->diagnostics;
+    assert_true(d->known && d->cut);
+    assert_int_equal(d->errors_count, 3);
+    assert_int_equal(d->warnings_count, 7);
+    assert_int_equal(d->errors_kept, 2);
+    assert_string_equal(d->errors[0].file, "src/main.rs");
+    assert_int_equal(d->errors[0].line, 2);
+    assert_int_equal(d->errors[0].column, 23);
+    assert_string_equal(d->errors[0].code, "E0308");
+    assert_string_equal(d->errors[0].text, "no");
+    assert_string_equal(d->errors[0].label, "here");
+    assert_string_equal(d->errors[0].rendered, "r");
+    assert_null(d->errors[1].file);
+    assert_null(d->errors[1].rendered);
+    assert_int_equal(strlen(d->errors[1].text), 4096);
+
+    OK(store_list(k->r, &all, &jobs, &count, &more, &err));
+    assert_int_equal(count, 1);
+    assert_int_equal(jobs[0]->diagnostics.errors_kept, 2);
+    assert_string_equal(jobs[0]->diagnostics.errors[0].label, "here");
+    assert_null(jobs[0]->diagnostics.errors[0].rendered);
+    store_list_free(jobs, count);
+}
+
 static void test_finish_success(void **state)
 {
     struct kit *k = *state;
@@ -257,8 +312,9 @@ static void test_finish_success(void **state)
          .contract = contract,
          .trial = trial},
     };
-    struct job_phase phases[] = {{.name = "fetch", .seconds = 0.5},
-                                 {.name = "build", .seconds = 2, .cpu_seconds = 1.5, .peak_memory_bytes = 77}};
+    struct job_phase phases[] = {
+        {.name = "fetch", .seconds = 0.5},
+        {.name = "build", .seconds = 2, .cpu_seconds = 1.5, .peak_memory_bytes = 77, .bytes_written = 4}};
     char *warnings[] = {"first", "second", "first"};
     struct job result = {.state = JOB_SUCCEEDED,
                          .error = {.kind = ERR_LINK, .message = "ignored"},
@@ -270,7 +326,9 @@ static void test_finish_success(void **state)
                          .warnings = warnings,
                          .warnings_count = 3,
                          .artifacts = artifacts,
-                         .artifacts_count = 2};
+                         .artifacts_count = 2,
+                         .provenance = {.sha256 = BLOB_E, .size = 3000},
+                         .sbom = {.sha256 = BLOB_F, .size = 400}};
     bool referenced;
 
     kit_new(k, "wasm", id);
@@ -296,6 +354,9 @@ static void test_finish_success(void **state)
     assert_string_equal(j->phases[1].name, "build");
     assert_int_equal(j->phases[1].attempt, 1);
     assert_true(j->phases[1].seconds == 2 && j->phases[1].cpu_seconds == 1.5);
+    assert_int_equal(j->phases[1].peak_memory_bytes, 77);
+    assert_int_equal(j->phases[1].bytes_written, 4);
+    assert_false(j->diagnostics.known);
     assert_int_equal(j->warnings_count, 3);
     assert_string_equal(j->warnings[0], "zeroth");
     assert_string_equal(j->warnings[2], "second");
@@ -308,6 +369,13 @@ static void test_finish_success(void **state)
     assert_null(j->artifacts[1].metadata);
     assert_int_equal(j->artifacts[1].gzip_size, 8);
     OK(store_referenced(k->r, BLOB_C, &referenced, &err));
+    assert_true(referenced);
+    assert_string_equal(j->provenance.sha256, BLOB_E);
+    assert_int_equal(j->provenance.size, 3000);
+    assert_string_equal(j->sbom.sha256, BLOB_F);
+    OK(store_referenced(k->r, BLOB_E, &referenced, &err));
+    assert_true(referenced);
+    OK(store_referenced(k->r, BLOB_F, &referenced, &err));
     assert_true(referenced);
 
     struct job **jobs;
@@ -892,6 +960,7 @@ int main(void)
         TEST(test_claim_order),
         TEST(test_states_and_facts),
         TEST(test_finish_success),
+        TEST(test_diagnostics),
         TEST(test_finish_failure_is_whole_or_nothing),
         TEST(test_texts_are_cut_at_characters),
         TEST(test_requeue),

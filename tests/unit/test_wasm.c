@@ -6,6 +6,15 @@
 
 #define HEADER "\0asm\1\0\0\0"
 
+static void leb(struct buf *b, size_t n)
+{
+    do {
+        char byte = (char)((n & 127) | (n > 127 ? 128 : 0));
+        buf_put(b, &byte, 1);
+        n >>= 7;
+    } while (n);
+}
+
 static void test_mvp(void **state)
 {
     AUTO(json) cJSON *r = inspect_file(wasm_inspect, "wasm/mvp.wasm");
@@ -17,15 +26,18 @@ static void test_mvp(void **state)
                 "{\"module\":\"env\",\"name\":\"g\",\"kind\":\"global\",\"type\":\"mut i64\"}]");
     assert_json(r, "exports",
                 "[{\"name\":\"memory\",\"kind\":\"memory\"},{\"name\":\"answer\",\"kind\":\"global\"},"
-                "{\"name\":\"x\",\"kind\":\"function\"}]");
+                "{\"name\":\"x\",\"kind\":\"function\",\"type\":\"(f64) -> i32\"}]");
     assert_json(r, "memories",
                 "[{\"min\":1,\"max\":2,\"shared\":false,\"memory64\":false,\"imported\":false,\"exported\":true}]");
     assert_json(r, "tables", "[{\"min\":2,\"max\":10,\"type\":\"funcref\",\"imported\":true,\"exported\":false}]");
     assert_json(r, "functions", "{\"imported\":1,\"defined\":2}");
     assert_json(r, "globals", "{\"imported\":1,\"defined\":1}");
     assert_json(r, "data", "{\"segments\":2,\"bytes\":15}");
+    assert_json(r, "tags", "{\"imported\":0,\"defined\":0}");
+    assert_json(r, "elements", "{\"segments\":1,\"entries\":2}");
     assert_json(r, "start", "true");
     assert_json(r, "names", "true");
+    assert_json(r, "relocatable", "false");
     assert_json(r, "component", "false");
 }
 
@@ -42,6 +54,8 @@ static void test_modern(void **state)
                 "{\"min\":3,\"max\":null,\"shared\":false,\"memory64\":true,\"imported\":false,\"exported\":true}]");
     assert_json(r, "tables", "[{\"min\":1,\"max\":null,\"type\":\"externref\",\"imported\":false,\"exported\":true}]");
     assert_json(r, "data", "{\"segments\":1,\"bytes\":7}");
+    assert_json(r, "tags", "{\"imported\":1,\"defined\":1}");
+    assert_json(r, "elements", "{\"segments\":2,\"entries\":3}");
     AUTO(char_p) char *sections = json_text(json_arr(r, "sections"));
     assert_non_null(strstr(sections, "{\"id\":13,\"name\":\"tag\",\"size\":3}"));
     assert_non_null(strstr(sections, "{\"id\":12,\"name\":\"data_count\",\"size\":1}"));
@@ -59,7 +73,147 @@ static void test_metadata(void **state)
                 "{\"language\":[{\"name\":\"Rust\",\"version\":\"\"}],"
                 "\"processed-by\":[{\"name\":\"rustc\",\"version\":\"1.98.0-nightly\"}]}");
     assert_json(linked, "features", "[\"+atomics\"]");
-    assert_non_null(object);
+    assert_json(object, "relocatable", "true");
+    assert_json(object, "build_id", "null");
+}
+
+static void test_sizes(void **state)
+{
+    AUTO(json) cJSON *r = inspect_file(wasm_inspect, "wasm/rust.wasm");
+    const cJSON *sizes = json_obj(r, "sizes");
+
+    (void)state;
+    assert_json(r, "module_name", "\"smelter\"");
+    assert_json(r, "named_functions", "6");
+    assert_json(r, "build_id", "\"01ab\"");
+    assert_json(r, "source_map_url", "\"rust.map\"");
+    assert_json(r, "debug_info", "true");
+    assert_json(sizes, "code_bytes", "37");
+    assert_json(
+        sizes, "by_crate",
+        "[{\"crate\":\"core\",\"bytes\":10,\"functions\":1},{\"crate\":\"smelter\",\"bytes\":10,\"functions\":2},"
+        "{\"crate\":\"(none)\",\"bytes\":7,\"functions\":0},"
+        "{\"crate\":\"(C symbols)\",\"bytes\":5,\"functions\":1},"
+        "{\"crate\":\"(C++)\",\"bytes\":3,\"functions\":1},{\"crate\":\"(unnamed)\",\"bytes\":2,\"functions\":1}]");
+    assert_json(sizes, "largest_functions",
+                "[{\"name\":\"core::fmt::Formatter::pad\",\"crate\":\"core\",\"bytes\":10},"
+                "{\"name\":\"smelter::ore::melt\",\"crate\":\"smelter\",\"bytes\":6},"
+                "{\"name\":\"memcpy\",\"crate\":\"(C symbols)\",\"bytes\":5},"
+                "{\"name\":\"<smelter::Ore as core::fmt::Display>::fmt\",\"crate\":\"smelter\",\"bytes\":4},"
+                "{\"name\":\"_ZN9libunwind5Thing3runEv\",\"crate\":\"(C++)\",\"bytes\":3},"
+                "{\"name\":null,\"crate\":\"(unnamed)\",\"bytes\":2}]");
+    assert_json(sizes, "data_segments",
+                "[{\"index\":1,\"name\":\".data\",\"bytes\":10},{\"index\":0,\"name\":\".rodata\",\"bytes\":5}]");
+    inspect_sums(r, 431);
+}
+
+/* Without names nothing is said of crates; the largest functions are known, and what exports call them. */
+static void test_sizes_without_names(void **state)
+{
+    AUTO(json) cJSON *r = inspect_file(wasm_inspect, "wasm/object.wasm");
+    const cJSON *sizes = json_obj(r, "sizes");
+
+    (void)state;
+    assert_json(r, "named_functions", "0");
+    assert_json(r, "module_name", "null");
+    assert_json(sizes, "by_crate", "null");
+    assert_json(sizes, "largest_functions", "[{\"name\":\"run\",\"crate\":null,\"bytes\":55}]");
+    inspect_sums(r, 825);
+}
+
+/* Names that lie: for functions that are not there, twice for one, in a section that ends early. */
+static void test_hostile_names(void **state)
+{
+    static const char one_function[] = HEADER "\1\4\1\x60\0\0\3\2\1\0\x0a\4\1\2\0\x0b";
+    static const struct {
+        const char *section;
+        size_t len;
+        const char *by_crate;
+        int named;
+    } cases[] = {
+#define CASE(bytes, by_crate, named)                                                                                   \
+    {                                                                                                                  \
+        bytes, sizeof bytes - 1, by_crate, named                                                                       \
+    }
+#define NONE ",{\"crate\":\"(none)\",\"bytes\":2,\"functions\":0}]"
+        /* functions 0 and 7 of 1 */
+        CASE("\0\x0e\4name\1\7\2\0\1f\7\1g", "[{\"crate\":\"(C symbols)\",\"bytes\":2,\"functions\":1}" NONE, 2),
+        /* function 0 twice: the second name ends the names */
+        CASE("\0\x0e\4name\1\7\2\0\1f\0\1g", "[{\"crate\":\"(C symbols)\",\"bytes\":2,\"functions\":1}" NONE, 1),
+        /* a name that is longer than the section */
+        CASE("\0\x0b\4name\1\4\1\0\x7f"
+             "f",
+             "null", 0),
+        /* a subsection that is longer than the section */
+        CASE("\0\x0b\4name\1\x7f\1\0\1f", "null", 0),
+        /* an empty name */
+        CASE("\0\x0a\4name\1\3\1\0\0",
+             "[{\"crate\":\"(none)\",\"bytes\":2,\"functions\":0},"
+             "{\"crate\":\"(unnamed)\",\"bytes\":2,\"functions\":1}]",
+             1),
+#undef CASE
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        AUTO(buf) struct buf b = {0};
+        struct err err = ERR_INIT;
+        buf_put(&b, one_function, sizeof one_function - 1);
+        buf_put(&b, cases[i].section, cases[i].len);
+        AUTO(json) cJSON *r = inspect_bytes(wasm_inspect, b.p, b.len, &err);
+        if (!r)
+            fail_msg("case %zu: %s", i, err.msg);
+        assert_json(json_obj(r, "sizes"), "by_crate", cases[i].by_crate);
+        assert_int_equal(json_int(r, "named_functions", -1), cases[i].named);
+        inspect_sums(r, b.len);
+    }
+}
+
+/* A thousand crates: a hundred are shown, the rest is summed. */
+static void test_many_crates(void **state)
+{
+    enum { FUNCTIONS = 1000 };
+    AUTO(buf) struct buf names = {0}, code = {0}, module = {0};
+    struct err err = ERR_INIT;
+
+    (void)state;
+    leb(&names, FUNCTIONS);
+    leb(&code, FUNCTIONS);
+    for (int i = 0; i < FUNCTIONS; i++) {
+        AUTO(char_p) char *name = mem_printf("_RNvC8crate%03d3fun", i);
+        leb(&names, (size_t)i);
+        leb(&names, strlen(name));
+        buf_put(&names, name, strlen(name));
+        size_t nops = (size_t)(i < 3 ? 5 : 0);
+        leb(&code, 2 + nops);
+        buf_put(&code, "\0\1\1\1\1\1", 1 + nops);
+        buf_put(&code, "\x0b", 1);
+    }
+    buf_put(&module, HEADER "\1\4\1\x60\0\0\3", 15);
+    leb(&module, FUNCTIONS + 2);
+    leb(&module, FUNCTIONS);
+    for (int i = 0; i < FUNCTIONS; i++)
+        buf_put(&module, "\0", 1);
+    buf_put(&module, "\x0a", 1);
+    leb(&module, code.len);
+    buf_put(&module, code.p, code.len);
+    AUTO(buf) struct buf sub = {0};
+    buf_put(&sub, "\4name\1", 6);
+    leb(&sub, names.len);
+    buf_put(&sub, names.p, names.len);
+    buf_put(&module, "\0", 1);
+    leb(&module, sub.len);
+    buf_put(&module, sub.p, sub.len);
+    AUTO(json) cJSON *r = inspect_bytes(wasm_inspect, module.p, module.len, &err);
+    if (!r)
+        fail_msg("%s", err.msg);
+    const cJSON *crates = json_arr(json_obj(r, "sizes"), "by_crate");
+    assert_int_equal(cJSON_GetArraySize(crates), 101);
+    assert_string_equal(json_str(cJSON_GetArrayItem(crates, 0), "crate", ""), "(none)");
+    assert_string_equal(json_str(cJSON_GetArrayItem(crates, 1), "crate", ""), "crate000");
+    assert_string_equal(json_str(cJSON_GetArrayItem(crates, 100), "crate", ""), "(others)");
+    assert_int_equal(cJSON_GetArraySize(json_arr(json_obj(r, "sizes"), "largest_functions")), 20);
+    inspect_sums(r, module.len);
 }
 
 static void refused(const void *data, size_t len, const char *message)
@@ -187,15 +341,6 @@ static void test_broken_custom_sections(void **state)
     assert_json(r, "producers", "{}");
 }
 
-static void leb(struct buf *b, size_t n)
-{
-    do {
-        char byte = (char)((n & 127) | (n > 127 ? 128 : 0));
-        buf_put(b, &byte, 1);
-        n >>= 7;
-    } while (n);
-}
-
 /* Names are cut and made UTF-8, lists end; counts do not. */
 static void test_bounds(void **state)
 {
@@ -235,6 +380,7 @@ static void test_mutations(void **state)
     inspect_mutations(wasm_inspect, "wasm/mvp.wasm");
     inspect_mutations(wasm_inspect, "wasm/modern.wasm");
     inspect_mutations(wasm_inspect, "wasm/object.wasm");
+    inspect_mutations(wasm_inspect, "wasm/rust.wasm");
 }
 
 int main(void)
@@ -243,6 +389,10 @@ int main(void)
         cmocka_unit_test(test_mvp),
         cmocka_unit_test(test_modern),
         cmocka_unit_test(test_metadata),
+        cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_sizes_without_names),
+        cmocka_unit_test(test_hostile_names),
+        cmocka_unit_test(test_many_crates),
         cmocka_unit_test(test_not_modules),
         cmocka_unit_test(test_broken_structure),
         cmocka_unit_test(test_exports_are_unique),

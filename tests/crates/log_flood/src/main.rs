@@ -1,7 +1,7 @@
 #[cfg(feature = "endless")]
 spout::spout!(0);
 #[cfg(not(feature = "endless"))]
-spout::spout!(400000);
+spout::spout!(100000);
 
 fn main() {
     println!("wet");
