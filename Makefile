@@ -182,7 +182,7 @@ install: all ## PREFIX=/usr/local, DESTDIR=
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/bloomery $(DESTDIR)$(PREFIX)/share/bloomery
 	install -m 755 $(BUILD)/bloomeryd $(BUILD)/bloomery $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(BUILD)/bloomery-inspect $(BUILD)/bloomery-unpack $(DESTDIR)$(PREFIX)/libexec/bloomery
-	find workers/profiles workers/steps docker/images docker/toolchains.json schema/openapi.json -type f | while read -r f; do \
+	find workers/profiles workers/steps workers/replay docker/images docker/toolchains.json schema/openapi.json -type f | while read -r f; do \
 	  install -D -m $$(stat -c %a "$$f") "$$f" "$(DESTDIR)$(PREFIX)/share/bloomery/$$f"; done
 
 clean: ## remove build/

@@ -131,22 +131,20 @@ static int write_failed(struct tar_writer *w, const char *name, struct err *err)
     return -1;
 }
 
-static int put_header(struct tar_writer *w, const char *name, mode_t mode, int64_t size, const char *target,
-                      struct err *err)
+static int put_header(struct tar_writer *w, const char *name, enum tar_type type, mode_t mode, int64_t size,
+                      const char *target, struct err *err)
 {
     locale_t before = locale_enter(w->locale);
 
     archive_entry_clear(w->entry);
     archive_entry_copy_pathname(w->entry, name);
     archive_entry_set_mtime(w->entry, TAR_TIME, 0);
-    if (target) {
-        archive_entry_set_filetype(w->entry, AE_IFLNK);
+    archive_entry_set_filetype(w->entry, type == TAR_SYMLINK ? AE_IFLNK : type == TAR_DIR ? AE_IFDIR : AE_IFREG);
+    archive_entry_set_perm(w->entry, type == TAR_SYMLINK ? 0777 : (mode & 0111) ? 0755 : 0644);
+    if (type == TAR_SYMLINK)
         archive_entry_copy_symlink(w->entry, target);
-        archive_entry_set_perm(w->entry, 0777);
-    } else {
-        archive_entry_set_filetype(w->entry, AE_IFREG);
-        archive_entry_set_perm(w->entry, (mode & 0111) ? 0755 : 0644);
-    }
+    else if (type == TAR_HARDLINK)
+        archive_entry_copy_hardlink(w->entry, target);
     archive_entry_set_size(w->entry, size);
     int rc = archive_write_header(w->a, w->entry);
     locale_leave(w->locale, before);
@@ -159,7 +157,7 @@ int tar_put_fd(struct tar_writer *w, const char *name, mode_t mode, int fd, int6
     AUTO(char_p) char *chunk = mem_alloc(CHUNK);
     int64_t left = size;
 
-    if (put_header(w, name, mode, size, NULL, err) < 0)
+    if (put_header(w, name, TAR_FILE, mode, size, NULL, err) < 0)
         return -1;
     while (left > 0) {
         ssize_t n = read(fd, chunk, left < CHUNK ? (size_t)left : CHUNK);
@@ -178,7 +176,7 @@ int tar_put_fd(struct tar_writer *w, const char *name, mode_t mode, int fd, int6
 
 int tar_put_bytes(struct tar_writer *w, const char *name, mode_t mode, const void *data, size_t len, struct err *err)
 {
-    if (put_header(w, name, mode, (int64_t)len, NULL, err) < 0)
+    if (put_header(w, name, TAR_FILE, mode, (int64_t)len, NULL, err) < 0)
         return -1;
     if (len > 0 && archive_write_data(w->a, data, len) != (la_ssize_t)len)
         return write_failed(w, name, err);
@@ -191,7 +189,7 @@ int tar_put_entry(struct tar_writer *w, const char *name, mode_t mode, struct ta
     AUTO(char_p) char *chunk = mem_alloc(CHUNK);
     size_t n = 0;
 
-    if (put_header(w, name, mode, size, NULL, err) < 0)
+    if (put_header(w, name, TAR_FILE, mode, size, NULL, err) < 0)
         return -1;
     for (int64_t left = size; left > 0; left -= (int64_t)n) {
         if (tar_data(from, chunk, left < CHUNK ? (size_t)left : CHUNK, &n, err) < 0)
@@ -206,7 +204,17 @@ int tar_put_entry(struct tar_writer *w, const char *name, mode_t mode, struct ta
 
 int tar_put_link(struct tar_writer *w, const char *name, const char *target, struct err *err)
 {
-    return put_header(w, name, 0777, 0, target, err);
+    return put_header(w, name, TAR_SYMLINK, 0777, 0, target, err);
+}
+
+int tar_put_hard(struct tar_writer *w, const char *name, const char *earlier, struct err *err)
+{
+    return put_header(w, name, TAR_HARDLINK, 0644, 0, earlier, err);
+}
+
+int tar_put_dir(struct tar_writer *w, const char *name, struct err *err)
+{
+    return put_header(w, name, TAR_DIR, 0755, 0, NULL, err);
 }
 
 int tar_writer_finish(struct tar_writer *w, struct err *err)

@@ -29,6 +29,9 @@ int tar_put_bytes(struct tar_writer *w, const char *name, mode_t mode, const voi
 int tar_put_entry(struct tar_writer *w, const char *name, mode_t mode, struct tar_reader *from, int64_t size,
                   struct err *err);
 int tar_put_link(struct tar_writer *w, const char *name, const char *target, struct err *err);
+/* Another name for an earlier entry; a folder. */
+int tar_put_hard(struct tar_writer *w, const char *name, const char *earlier, struct err *err);
+int tar_put_dir(struct tar_writer *w, const char *name, struct err *err);
 int tar_writer_finish(struct tar_writer *w, struct err *err); /* the end marker is written; still to be freed */
 void tar_writer_free(struct tar_writer *w);
 

@@ -142,6 +142,8 @@ static int finish(struct call *c, const char *folder, cJSON *job)
         show_warnings(job);
     if (!c->json && json_str(job, "cached_from", NULL))
         note_line("built before, by job %s", json_str(job, "cached_from", ""));
+    if (!c->json && strcmp(json_str(json_obj(job, "verification"), "verdict", ""), "reproducible") == 0)
+        note_line("reproducible: a second build gave the same bytes"); /* else a warning says so */
     if (!built && !c->json)
         show_failure(job);
     /* A failed job may have some too: what its contract says is in them. */

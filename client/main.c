@@ -42,7 +42,7 @@ static const char USAGE[] =
     "      --env K=V          environment of the build; repeatable\n"
     "      --bin NAME  --package NAME  --manifest-path P  --features A,B  --no-default-features\n"
     "      --cargo-profile P  --locked  --debug  --toolchain T  --max-size N  --trial on|off\n"
-    "      --priority N  --bypass-cache\n"
+    "      --priority N  --bypass-cache  --verify\n"
     "      --include PATTERN  pack files that look like credentials all the same; repeatable\n"
     "      --detach           do not wait\n"
     "      --timeout S        wait no longer than this\n"
@@ -103,6 +103,7 @@ static const struct option options[] = {
     {"locked", no_argument, NULL, OPT_SWITCH},
     {"debug", no_argument, NULL, OPT_SWITCH},
     {"bypass-cache", no_argument, NULL, OPT_SWITCH},
+    {"verify", no_argument, NULL, OPT_SWITCH},
     {NULL, 0, NULL, 0},
 };
 

@@ -330,6 +330,8 @@ void show_job(const cJSON *job)
         if (cJSON_IsString(item))
             out(stdout, "warning    %s\n", item->valuestring);
     }
+    if (json_obj(job, "verification"))
+        out(stdout, "verified   %s\n", json_str(json_obj(job, "verification"), "verdict", "?"));
     cJSON_ArrayForEach(item, json_arr(job, "artifacts"))
     {
         AUTO(char_p) char *size = note_size(json_int(item, "size", 0));

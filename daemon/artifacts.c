@@ -311,7 +311,7 @@ static void tar_work(struct request *r)
     r->outcome = write_tar(r, fd, &r->err);
 }
 
-static void tar_done(struct request *r)
+void artifacts_answer_tar(struct request *r, const char *name)
 {
     struct answer a = ANSWER_INIT;
     struct stat st;
@@ -322,7 +322,6 @@ static void tar_done(struct request *r)
         http_fail(r, &r->err);
         return;
     }
-    AUTO(char_p) char *name = mem_printf("%s.tar", r->group ? r->group->id : r->job->id);
     AUTO(char_p) char *disposition = header_attachment(name);
     a.status = 200;
     a.fd = r->file;
@@ -331,6 +330,13 @@ static void tar_done(struct request *r)
     answer_header(&a, "Content-Type", "application/x-tar");
     answer_header(&a, "Content-Disposition", "%s", disposition);
     http_answer(r, &a);
+}
+
+static void tar_done(struct request *r)
+{
+    AUTO(char_p) char *name = mem_printf("%s.tar", r->group ? r->group->id : r->job->id);
+
+    artifacts_answer_tar(r, name);
 }
 
 static int64_t total_size(const struct job *job)

@@ -14,6 +14,9 @@ void artifacts_sbom(struct request *r);
 /* The primary artifact of r->job, which succeeded, as the answer to a build. */
 void artifacts_answer_primary(struct request *r);
 
+/* The end of work that wrote a tar to r->file: r->outcome and r->err say how it went. */
+void artifacts_answer_tar(struct request *r, const char *name);
+
 /* All artifacts of r->group, or else of r->job, which has some, as a tar; with what is said of them, in a group's only if
  * r->group->documents. */
 void artifacts_send_tar(struct request *r);

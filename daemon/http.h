@@ -15,6 +15,7 @@
 #pragma once
 
 #include "base/err.h"
+#include "base/limits.h"
 #include "daemon/answer.h"
 #include "daemon/query.h"
 
@@ -51,8 +52,9 @@ struct request {
     struct waiter *waiter;
     /* what a work function hands to its end */
     struct job *job;
-    struct group *group; /* groups.c */
-    cJSON *made;         /* the answer, or NULL */
+    struct group *group;  /* groups.c */
+    cJSON *made;          /* the answer, or NULL */
+    struct limits limits; /* as they were when the work began */
     int outcome;
     struct err err;
     int file; /* a descriptor or -1; closed with the request */

@@ -189,6 +189,7 @@ cJSON *job_json(const struct job *j, const struct job_queue *queue)
     } else {
         cJSON_AddNullToObject(o, "toolchain");
     }
+    put_copy(o, "verification", j->verification, false);
     cJSON_AddItemToObject(o, "error", job_json_error(&j->error));
     cJSON *artifacts = cJSON_AddArrayToObject(o, "artifacts");
     for (size_t i = 0; i < j->artifacts_count; i++)

@@ -11,6 +11,7 @@
 #include "daemon/meta.h"
 #include "daemon/metrics.h"
 #include "daemon/problem.h"
+#include "daemon/replay.h"
 #include "daemon/submit.h"
 
 #include <ctype.h>
@@ -39,6 +40,7 @@ static const struct route routes[] = {
     {"GET", "/v1/jobs/{id}/artifact", NULL, artifacts_primary, false, {NULL}},
     {"GET", "/v1/jobs/{id}/artifacts.tar", NULL, artifacts_tar, false, {NULL}},
     {"GET", "/v1/jobs/{id}/source", NULL, artifacts_source, false, {NULL}},
+    {"GET", "/v1/jobs/{id}/replay", NULL, replay_get, false, {NULL}},
     {"GET", "/v1/jobs/{id}/provenance", NULL, artifacts_provenance, false, {NULL}},
     {"GET", "/v1/jobs/{id}/sbom", NULL, artifacts_sbom, false, {NULL}},
     {"GET", "/v1/groups/{id}", NULL, groups_get, false, {"wait"}},

@@ -17,19 +17,9 @@
 /* A member's header: fields of text, padded with spaces. */
 enum { NAME_AT = 0, NAME_SIZE = 16, SIZE_AT = 48, SIZE_SIZE = 10, END_AT = 58, HEADER_SIZE = 60 };
 
-struct member {
-    const char *name;
-    size_t name_len;
-    const uint8_t *data;
-    size_t len;
-    bool is_index; /* the symbol index or the table of long names */
-};
-
 struct archive {
-    struct cursor file;
+    struct ar_reader reader;
     struct report *report;
-    const char *names; /* the GNU table of long names, or NULL */
-    size_t names_len;
     struct elf_symbols symbols;
     struct elf_sizes sizes;
     struct sizes_table by_member;
@@ -54,13 +44,14 @@ static int number(const uint8_t *p, size_t size, size_t at, uint64_t *ret, struc
     return 0;
 }
 
-static bool name_is(const struct member *m, const char *name)
+static bool name_is(const struct ar_member *m, const char *name)
 {
     return m->name_len == strlen(name) && memcmp(m->name, name, m->name_len) == 0;
 }
 
 /* "/123": the name stands in the table of long names. */
-static int gnu_long_name(const struct archive *a, const uint8_t *field, size_t at, struct member *m, struct err *err)
+static int gnu_long_name(const struct ar_reader *a, const uint8_t *field, size_t at, struct ar_member *m,
+                         struct err *err)
 {
     uint64_t offset = 0;
 
@@ -80,7 +71,7 @@ static int gnu_long_name(const struct archive *a, const uint8_t *field, size_t a
 }
 
 /* "#1/20": the name stands before the member's bytes, padded with NULs. */
-static int bsd_long_name(const uint8_t *field, size_t at, struct member *m, struct err *err)
+static int bsd_long_name(const uint8_t *field, size_t at, struct ar_member *m, struct err *err)
 {
     uint64_t n = 0;
 
@@ -95,13 +86,27 @@ static int bsd_long_name(const uint8_t *field, size_t at, struct member *m, stru
     return 0;
 }
 
-static int read_member(struct archive *a, struct member *ret, struct err *err)
+int ar_open(const uint8_t *data, size_t len, struct ar_reader *ret, struct err *err)
+{
+    *ret = (struct ar_reader){.file = {data, 0, len}};
+    if (len >= MAGIC_SIZE && memcmp(data, THIN_MAGIC, MAGIC_SIZE) == 0)
+        return cursor_fail(0, err, "a thin archive: its members are not in it");
+    if (len < MAGIC_SIZE || memcmp(data, MAGIC, MAGIC_SIZE) != 0)
+        return cursor_fail(0, err, "not an archive: it does not start with !<arch>");
+    ret->file.pos = MAGIC_SIZE;
+    return 0;
+}
+
+int ar_next(struct ar_reader *a, struct ar_member *ret, struct err *err)
 {
     struct cursor *c = &a->file;
     size_t at = c->pos;
     const uint8_t *head;
-    struct member m = {0};
+    struct ar_member m = {.at = at};
     uint64_t size = 0;
+
+    if (c->pos >= c->end)
+        return AR_END;
 
     if (cursor_bytes(c, HEADER_SIZE, &head, "a member's header", err) < 0)
         return -1;
@@ -139,7 +144,7 @@ static int read_member(struct archive *a, struct member *ret, struct err *err)
 }
 
 /* Whose the member is, by its name. */
-static void sum_member(struct archive *a, const struct member *m, bool rmeta)
+static void sum_member(struct archive *a, const struct ar_member *m, bool rmeta)
 {
     size_t len = 0;
     const char *crate = rmeta ? "(metadata)" : symbol_member_crate(m->name, m->name_len, &len);
@@ -149,7 +154,7 @@ static void sum_member(struct archive *a, const struct member *m, bool rmeta)
     sizes_add(&a->by_member, crate, len ? len : strlen(crate), m->len, 1);
 }
 
-static int add_member(struct archive *a, const struct member *m, struct err *err)
+static int add_member(struct archive *a, const struct ar_member *m, struct err *err)
 {
     a->count++;
     if (report_room(a->report, a->members, report_bytes(m->name_len))) {
@@ -166,7 +171,7 @@ static int add_member(struct archive *a, const struct member *m, struct err *err
         a->elf++;
         if (elf_object_read(m->data, m->len, &a->symbols, &a->sizes, a->tls, a->tls_model, a->machines, err) < 0) {
             AUTO(char_p) char *name = json_utf8(m->name, m->name_len < 60 ? m->name_len : 60);
-            return err_wrap(err, "byte %zu: member %s", (size_t)(m->data - a->file.base), name);
+            return err_wrap(err, "byte %zu: member %s", (size_t)(m->data - a->reader.file.base), name);
         }
     } else if (wasm_matches(m->data, m->len)) {
         a->wasm++;
@@ -212,19 +217,13 @@ static void put_symbols(struct archive *a)
 
 static int read_all(struct archive *a, struct err *err)
 {
-    struct cursor *c = &a->file;
+    struct ar_member m = {0};
+    int r;
 
-    if (c->end >= MAGIC_SIZE && memcmp(c->base, THIN_MAGIC, MAGIC_SIZE) == 0)
-        return cursor_fail(0, err, "a thin archive: its members are not in it");
-    if (c->end < MAGIC_SIZE || memcmp(c->base, MAGIC, MAGIC_SIZE) != 0)
-        return cursor_fail(0, err, "not an archive: it does not start with !<arch>");
-    c->pos = MAGIC_SIZE;
-    while (c->pos < c->end) {
-        struct member m = {0};
-        if (read_member(a, &m, err) < 0 || (!m.is_index && add_member(a, &m, err) < 0))
+    while ((r = ar_next(&a->reader, &m, err)) == 0)
+        if (!m.is_index && add_member(a, &m, err) < 0)
             return -1;
-    }
-    return 0;
+    return r < 0 ? -1 : 0;
 }
 
 bool ar_matches(const uint8_t *data, size_t len)
@@ -234,13 +233,15 @@ bool ar_matches(const uint8_t *data, size_t len)
 
 int ar_inspect(const uint8_t *data, size_t len, struct report *r, struct err *err)
 {
-    struct archive a = {.file = {data, 0, len}, .report = r};
+    struct archive a = {.report = r};
 
     a.members = cJSON_AddArrayToObject(r->root, "members");
     a.tls = cJSON_AddObjectToObject(r->root, "tls");
     a.tls_model = cJSON_AddArrayToObject(r->root, "tls_model");
     a.machines = cJSON_AddArrayToObject(r->root, "machines");
-    int result = read_all(&a, err);
+    int result = ar_open(data, len, &a.reader, err);
+    if (result == 0)
+        result = read_all(&a, err);
     if (result == 0) {
         json_put_int(r->root, "members_count", a.count);
         cJSON *kinds = cJSON_AddObjectToObject(r->root, "kinds");

@@ -4,8 +4,30 @@
  */
 #pragma once
 
+#include "inspect/cursor.h"
 #include "inspect/report.h"
 
+/* --- member by member --- */
+struct ar_member {
+    size_t at; /* where its header begins */
+    const char *name;
+    size_t name_len;
+    const uint8_t *data;
+    size_t len;
+    bool is_index; /* the symbol index or the table of long names */
+};
+
+struct ar_reader {
+    struct cursor file;
+    const char *names; /* the GNU table of long names, or NULL */
+    size_t names_len;
+};
+
+int ar_open(const uint8_t *data, size_t len, struct ar_reader *ret, struct err *err);
+enum { AR_END = 1 };
+int ar_next(struct ar_reader *a, struct ar_member *ret, struct err *err); /* AR_END */
+
+/* --- as JSON --- */
 bool ar_matches(const uint8_t *data, size_t len);
 
 /* Fills r->root with

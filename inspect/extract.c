@@ -320,6 +320,93 @@ static int extract(int fd, off_t start, int dest_fd, const struct extract_option
     return rc;
 }
 
+/* --- the second pass, to another tar: the same tree, in a form that every tar unpacks alike --- */
+
+struct packing {
+    struct tar_writer *to;
+    struct tree *tree;
+    const struct layout *layout;
+};
+
+/* The folders above a path are there when it is unpacked: their times will be set. */
+static void note_folders(struct tree *t, const char *path)
+{
+    AUTO(char_p) char *up = mem_strdup(path);
+
+    for (char *slash; (slash = strrchr(up, '/'));) {
+        *slash = '\0';
+        struct tree_node *n = tree_find(t, up);
+        if (n)
+            n->made = true;
+    }
+}
+
+static int repack_entry(struct packing *p, struct tar_reader *r, const struct tar_entry *e, struct err *err)
+{
+    AUTO(char_p) char *path = NULL;
+    AUTO(char_p) char *target = NULL;
+    int rc = tree_clean(p->tree, e->path, &path, err);
+
+    if (rc != 0)
+        return rc < 0 ? -1 : 0;
+    struct tree_node *node = tree_find(p->tree, path), *to = NULL;
+    if (!node)
+        return err_set(err, ERR_INTERNAL, "the tarball changed while it was unpacked");
+    enum layout_place place = layout_place_of(p->layout, node);
+    if (place == LAYOUT_CONFIG)
+        return tar_put_entry(p->to, "config/.cargo/config.toml", 0644, r, e->size, err);
+    if (place != LAYOUT_SOURCE)
+        return 0;
+    note_folders(p->tree, path);
+    if (node->type == TREE_DIR) {
+        node->made = true;
+        return 0;
+    }
+    AUTO(char_p) char *name = mem_printf("src/%s", layout_inside(p->layout, path));
+    if (node->type == TREE_LINK)
+        return tar_put_link(p->to, name, node->target, err);
+    if (e->type != TAR_HARDLINK)
+        return tar_put_entry(p->to, name, e->mode, r, e->size, err);
+    if (tree_clean(p->tree, e->target, &target, err) != 0 || !(to = tree_find(p->tree, target)))
+        return err_set(err, ERR_INTERNAL, "the tarball changed while it was unpacked");
+    AUTO(char_p) char *earlier = mem_printf("src/%s", layout_inside(p->layout, to->path));
+    return tar_put_hard(p->to, name, earlier, err);
+}
+
+static int repack_folders(struct packing *p, struct err *err)
+{
+    for (size_t i = 0; i < p->tree->len; i++) {
+        const struct tree_node *n = p->tree->nodes[i];
+        const char *inside = layout_inside(p->layout, n->path);
+        if (n->type != TREE_DIR || !n->made || !inside || !inside[0] || layout_place_of(p->layout, n) != LAYOUT_SOURCE)
+            continue;
+        AUTO(char_p) char *name = mem_printf("src/%s", inside);
+        if (tar_put_dir(p->to, name, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int repack(int fd, off_t start, int to_fd, const struct extract_options *o, struct tree *t,
+                  const struct layout *layout, struct err *err)
+{
+    AUTO(reader) struct tar_reader *r = NULL;
+    struct packing p = {.tree = t, .layout = layout};
+    struct tar_entry e;
+
+    if (open_reader(fd, start, o, &r, err) < 0)
+        return -1;
+    int rc = tar_writer_open(to_fd, TAR_PLAIN, &p.to, err);
+    while (rc == 0 && (rc = tar_next(r, &e, err)) == 0)
+        rc = repack_entry(&p, r, &e, err);
+    if (rc == TAR_END)
+        rc = repack_folders(&p, err);
+    if (rc == 0)
+        rc = tar_writer_finish(p.to, err);
+    tar_writer_free(p.to);
+    return rc;
+}
+
 /* --- the answer --- */
 
 static void add_text(cJSON *list, const char *s)
@@ -427,7 +514,9 @@ int extract_run(int fd, int dest_fd, const struct extract_options *o, char **ret
         if (config && config->size > MAX_CONFIG)
             err_set(err, ERR_BAD_SOURCE, "'.cargo/config' is larger than %d bytes", MAX_CONFIG);
         else
-            rc = dest_fd >= 0 ? extract(fd, start, dest_fd, o, t, &p, err) : 0;
+            rc = dest_fd < 0 ? 0
+                 : o->repack ? repack(fd, start, dest_fd, o, t, &p, err)
+                             : extract(fd, start, dest_fd, o, t, &p, err);
     }
     if (rc == 0)
         *ret_json = answer(&p);

@@ -3,6 +3,7 @@
  * file), what it is on descriptor 1 as one JSON object.
  *
  *     bloomery-inspect wasm|elf|ar|auto < artifact
+ *     bloomery-inspect parts wasm|elf|ar|tar < artifact     only what it consists of (parts.h)
  *     bloomery-inspect --version
  *
  * Exit codes: 0 done; 3 the file is not a valid one of that kind, the JSON is
@@ -18,6 +19,7 @@
 #include "inspect/ar.h"
 #include "inspect/elf.h"
 #include "inspect/gzip.h"
+#include "inspect/parts.h"
 #include "inspect/sandbox.h"
 #include "inspect/wasm.h"
 
@@ -106,6 +108,19 @@ static int inspect(const char *name, const uint8_t *data, size_t len)
     return print(root) < 0 ? EXIT_SETUP : EXIT_DONE;
 }
 
+static int inspect_parts(const char *kind, const uint8_t *data, size_t len)
+{
+    AUTO(json) cJSON *root = cJSON_CreateObject();
+    struct report report = {.root = root};
+    struct err err = ERR_INIT;
+
+    if (parts_inspect(kind, data, len, &report, &err) == 0)
+        return print(root) < 0 ? EXIT_SETUP : EXIT_DONE;
+    AUTO(json) cJSON *failed = cJSON_CreateObject();
+    json_put_str(failed, "error", err.msg);
+    return print(failed) < 0 ? EXIT_SETUP : EXIT_NOT_VALID;
+}
+
 /* Maps descriptor 0; an empty file has no mapping, and one byte less than nothing to read. */
 static int map_input(int64_t max, const uint8_t **ret, size_t *ret_len, struct err *err)
 {
@@ -135,8 +150,11 @@ int main(int argc, char **argv)
 
     if (argc == 2 && strcmp(argv[1], "--version") == 0)
         return puts("bloomery-inspect " BLOOMERY_VERSION) < 0 ? EXIT_SETUP : EXIT_DONE;
-    if (argc != 2 || (strcmp(argv[1], "auto") != 0 && !find_kind(argv[1], NULL, 0))) {
-        fputs("usage: bloomery-inspect wasm|elf|ar|auto < artifact\n", stderr);
+    bool parts = argc == 3 && strcmp(argv[1], "parts") == 0 && parts_known(argv[2]);
+    if (!parts && (argc != 2 || (strcmp(argv[1], "auto") != 0 && !find_kind(argv[1], NULL, 0)))) {
+        fputs("usage: bloomery-inspect wasm|elf|ar|auto < artifact\n"
+              "       bloomery-inspect parts wasm|elf|ar|tar < artifact\n",
+              stderr);
         return EXIT_USAGE;
     }
     if (map_input(limits.max_artifact_bytes, &data, &len, &err) < 0 ||
@@ -144,5 +162,5 @@ int main(int argc, char **argv)
         fprintf(stderr, "bloomery-inspect: %s\n", err.msg);
         return EXIT_SETUP;
     }
-    return inspect(argv[1], data, len);
+    return parts ? inspect_parts(argv[2], data, len) : inspect(argv[1], data, len);
 }

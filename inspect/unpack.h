@@ -5,6 +5,7 @@
  *
  *     bloomery-unpack check   --max-bytes N --max-files N --max-path N --max-ratio N [--manifest-path P] < tarball
  *     bloomery-unpack extract (the same)   with the destination folder as descriptor 3
+ *     bloomery-unpack repack (the same)    with a file as descriptor 3: what extract would write, as a plain tar
  *
  * extract writes the crate to src/ and the root's .cargo/config.toml (or
  * .cargo/config) to config/.cargo/config.toml; both folders lie in the destination

@@ -21,9 +21,9 @@ enum { DEST_FD = 3, CPU_SECONDS = 600 };
 
 static int usage(void)
 {
-    fputs("usage: bloomery-unpack check|extract [--max-bytes N] [--max-files N] [--max-path N] [--max-ratio N]\n"
+    fputs("usage: bloomery-unpack check|extract|repack [--max-bytes N] [--max-files N] [--max-path N] [--max-ratio N]\n"
           "                       [--manifest-path P | --kit] < tarball\n"
-          "extract unpacks into the folder that is open as descriptor 3\n",
+          "extract unpacks into the folder that is open as descriptor 3, repack writes a tar to the file there\n",
           stderr);
     return EXIT_USAGE;
 }
@@ -114,7 +114,8 @@ int main(int argc, char **argv)
     if (!parse(argc, argv, &o))
         return usage();
     bool writes = strcmp(argv[optind], "extract") == 0;
-    if (!writes && strcmp(argv[optind], "check") != 0)
+    o.repack = strcmp(argv[optind], "repack") == 0;
+    if (!writes && !o.repack && strcmp(argv[optind], "check") != 0)
         return usage();
     umask(022);
     /* A file above its limit is a failed write, not the end of the process. */
@@ -125,7 +126,7 @@ int main(int argc, char **argv)
     int64_t memory = (INT64_C(640) << 20) + o.max_files * (o.max_path + 320);
     int rc = sandbox_enter_unpack(writes, CPU_SECONDS, memory, o.max_bytes, &err);
     if (rc == 0)
-        rc = extract_run(0, writes ? DEST_FD : -1, &o, &json, &err);
+        rc = extract_run(0, writes || o.repack ? DEST_FD : -1, &o, &json, &err);
     if (rc == 0)
         rc = puts(json) < 0 || fflush(stdout) != 0 ? EXIT_SERVER : EXIT_OK;
     else

@@ -20,6 +20,11 @@ static const char *const SECTION_NAMES[IDS] = {"custom", "type",   "import",    
                                                "memory", "global", "export",     "start",    "element",
                                                "code",   "data",   "data_count", "tag"};
 
+const char *wasm_section_name(unsigned id)
+{
+    return id < IDS ? SECTION_NAMES[id] : NULL;
+}
+
 /* Where a section has to stand among the others. */
 static const int RANK[IDS] = {0, 1, 2, 3, 4, 5, 7, 8, 9, 10, 12, 13, 11, 6};
 

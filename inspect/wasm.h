@@ -13,6 +13,9 @@
 /* True if the bytes start as a wasm module or component does. */
 bool wasm_matches(const uint8_t *data, size_t len);
 
+/* "code", "data", ...; "custom" for 0. NULL: there is no such section. */
+const char *wasm_section_name(unsigned id);
+
 /* Fills r->root with
  *   imports    [{module, name, kind, type?}]    type: of functions and tags "(i32) -> i32", of globals "mut i32"
  *   exports    [{name, kind, type?}]            type: of functions

@@ -104,6 +104,14 @@ struct artifact {
     cJSON *trial;    /* {host, verdict, output} or NULL */
 };
 
+/* How a job was built, for whoever builds it again: workers/replay.h says what the record holds. */
+struct job_replay {
+    cJSON *record;                       /* object; NULL: there is none */
+    char lock_sha256[SHA256_HEX_SIZE];   /* blob: the Cargo.lock that was used; "": none */
+    char mounts_sha256[SHA256_HEX_SIZE]; /* blob: a tar of what was mounted into its containers */
+};
+void job_replay_clear(struct job_replay *r);
+
 struct document {
     char sha256[SHA256_HEX_SIZE]; /* "": there is none */
     int64_t size;
@@ -140,6 +148,8 @@ struct job {
     struct job_diagnostics diagnostics;
     struct artifact *artifacts; /* primary first */
     size_t artifacts_count;
+    cJSON *verification;      /* of verify=1: object or NULL */
+    struct job_replay replay; /* for store_finish; store_get leaves it empty */
     struct document provenance, sbom;
 };
 void job_free(struct job *j); /* NULL is fine */
@@ -204,7 +214,7 @@ int store_add_warning(struct store *s, const char *id, int attempt, const char *
  * warnings (appended), resources, diagnostics, artifacts and documents; the rest of it is ignored. STORE_STALE as above. A job whose cancel
  * was requested in the meantime and that succeeded stays succeeded. FAILED and CANCELED without an error get the kind
  * internal and canceled. CPU seconds and bytes written are added to those of earlier attempts, peak memory is the
- * highest. Artifact names are unique within a job. */
+ * highest. Artifact names are unique within a job. verification and replay are kept with a job that succeeded. */
 int store_finish(struct store *s, const char *id, int attempt, const struct job *result, struct err *err);
 
 /* Back into the queue after a failure of the server's own, or at shutdown; not before `not_before`. The reason is shown
@@ -273,7 +283,10 @@ int store_counts(struct store_reader *r, struct store_counts *ret, struct err *e
  * {"profile","state","error_kind" or null,"count","seconds"}. */
 int store_totals(struct store_reader *r, cJSON **ret, struct err *err);
 
-/* Is this sha256 an artifact, a document or a source of some job that the store knows? *ret_size for sources. STORE_NONE: no. */
+/* How a job was built. STORE_NONE: nothing is known of that. The caller clears *ret. */
+int store_replay(struct store_reader *r, const char *id, struct job_replay *ret, struct err *err);
+
+/* Is this sha256 an artifact, a document, a source or a file of the replay of some job that the store knows? *ret_size for sources. STORE_NONE: no. */
 int store_source(struct store_reader *r, const char *sha256, int64_t *ret_size, struct err *err);
 int store_referenced(struct store_reader *r, const char *sha256, bool *ret, struct err *err);
 

@@ -42,6 +42,12 @@ void artifact_clear(struct artifact *a)
     *a = (struct artifact){0};
 }
 
+void job_replay_clear(struct job_replay *r)
+{
+    cJSON_Delete(r->record);
+    *r = (struct job_replay){0};
+}
+
 void job_diagnostics_clear(struct job_diagnostics *d)
 {
     for (size_t i = 0; i < d->errors_kept; i++) {
@@ -67,6 +73,8 @@ void job_free(struct job *j)
     job_diagnostics_clear(&j->diagnostics);
     cJSON_Delete(j->options);
     cJSON_Delete(j->labels);
+    cJSON_Delete(j->verification);
+    job_replay_clear(&j->replay);
     char *const texts[] = {
         j->group,           j->profile,          j->crate_name,    j->crate_version,  j->lock,
         j->submitted_by,    j->retry_of,         j->wait_reason,   j->toolchain.name, j->toolchain.rustc,

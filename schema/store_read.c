@@ -21,7 +21,8 @@
     "j.created_at, j.started_at, j.finished_at, j.not_before, j.attempt, j.uncounted_attempts, j.cancel_requested, "   \
     "j.wait_reason, j.toolchain_name, j.toolchain_rustc, j.toolchain_image, j.toolchain_origin, j.cpu_seconds, "       \
     "j.peak_memory_bytes, j.bytes_written, j.error_kind, j.error_message, j.error_hint, j.error_log_excerpt, "         \
-    "j.warnings_count IS NOT NULL, j.errors_count, j.warnings_count, j.diagnostics_cut"
+    "j.warnings_count IS NOT NULL, j.errors_count, j.warnings_count, j.diagnostics_cut, "                              \
+    "j.verification"
 
 static void take_id(struct store_query *q, int column, char *to, size_t size)
 {
@@ -75,7 +76,7 @@ static int take_row(struct store_query *q, struct job *j, struct err *err)
     j->diagnostics.errors_count = store_db_get_int(q, c++);
     j->diagnostics.warnings_count = store_db_get_int(q, c++);
     j->diagnostics.cut = store_db_get_int(q, c++) != 0;
-    return 0;
+    return store_db_get_json(q, c++, &j->verification, err);
 }
 
 /* --- what hangs on a job --- */
@@ -253,6 +254,24 @@ int store_packages(struct store_reader *r, const char *id, cJSON **ret, struct e
     if (step != 0)
         return step < 0 ? -1 : STORE_NONE;
     return store_db_get_json(&q, 0, ret, err);
+}
+
+int store_replay(struct store_reader *r, const char *id, struct job_replay *ret, struct err *err)
+{
+    AUTO(query) struct store_query q = {0};
+    struct job_replay found = {0};
+
+    if (start(&q, r->db, "SELECT record, lock_sha256, mounts_sha256 FROM replays WHERE job_id = ?1", id, err) < 0)
+        return -1;
+    int step = store_db_step(&q, err);
+    if (step != 0)
+        return step < 0 ? -1 : STORE_NONE;
+    if (store_db_get_json(&q, 0, &found.record, err) < 0)
+        return -1;
+    take_id(&q, 1, found.lock_sha256, sizeof found.lock_sha256);
+    take_id(&q, 2, found.mounts_sha256, sizeof found.mounts_sha256);
+    *ret = found;
+    return 0;
 }
 
 /* --- lists --- */

@@ -258,6 +258,21 @@ static int put_artifact(struct store_db *db, const char *id, size_t seq, const s
     return store_db_run(&q, err);
 }
 
+static int put_replay(struct store_db *db, const char *id, const struct job_replay *p, struct err *err)
+{
+    AUTO(query) struct store_query q = {0};
+
+    if (store_db_prepare(&q, db,
+                         "INSERT INTO replays (job_id, record, lock_sha256, mounts_sha256) VALUES (?1, ?2, ?3, ?4)",
+                         err) < 0)
+        return -1;
+    store_db_text(&q, id);
+    store_db_json(&q, p->record);
+    store_db_text(&q, p->lock_sha256[0] ? p->lock_sha256 : NULL);
+    store_db_text(&q, p->mounts_sha256);
+    return store_db_run(&q, err);
+}
+
 static int put_document(struct store_db *db, const char *id, const char *name, const struct document *d,
                         struct err *err)
 {
@@ -288,7 +303,7 @@ static int close_run(struct store_db *db, const struct store_run_request *run, s
     bool failed = result->state != JOB_SUCCEEDED;
     if (start(&q, db,
               "UPDATE jobs SET state = ?3, finished_at = ?4, error_kind = ?5, error_message = ?6, error_hint = ?7, "
-              "error_log_excerpt = ?8 WHERE " THIS_RUN,
+              "error_log_excerpt = ?8, verification = ?9 WHERE " THIS_RUN,
               run->id, run->attempt, err) < 0)
         return -1;
     store_db_text(&q, job_state_name(result->state));
@@ -297,6 +312,7 @@ static int close_run(struct store_db *db, const struct store_run_request *run, s
     store_db_clipped(&q, failed ? e->message : NULL, STORE_MESSAGE_MAX);
     store_db_clipped(&q, failed ? e->hint : NULL, HINT_MAX);
     store_db_clipped(&q, failed ? e->log_excerpt : NULL, LOG_EXCERPT_MAX);
+    store_db_json(&q, failed ? NULL : result->verification);
     return change(&q, err);
 }
 
@@ -318,6 +334,8 @@ static int finish_work(struct store_db *db, struct store_request *r, struct err 
     for (size_t i = 0; i < result->artifacts_count; i++)
         if (put_artifact(db, run->id, i, &result->artifacts[i], err) < 0)
             return err_wrap(err, "artifact %zu", i);
+    if (result->state == JOB_SUCCEEDED && result->replay.record && put_replay(db, run->id, &result->replay, err) < 0)
+        return err_wrap(err, "the replay");
     if (put_document(db, run->id, "provenance", &result->provenance, err) < 0 ||
         put_document(db, run->id, "sbom", &result->sbom, err) < 0)
         return err_wrap(err, "documents");

@@ -187,6 +187,8 @@ int store_referenced(struct store_reader *r, const char *sha256, bool *ret, stru
     if (ask(r->db,
             "SELECT EXISTS (SELECT 1 FROM sources WHERE sha256 = ?1) OR "
             "EXISTS (SELECT 1 FROM artifacts WHERE sha256 = ?1) OR "
+            "EXISTS (SELECT 1 FROM replays WHERE lock_sha256 = ?1) OR "
+            "EXISTS (SELECT 1 FROM replays WHERE mounts_sha256 = ?1) OR "
             "EXISTS (SELECT 1 FROM documents WHERE sha256 = ?1)",
             sha256, &there, err) < 0)
         return -1;

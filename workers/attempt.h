@@ -14,6 +14,7 @@
 #include "workers/plan.h"
 #include "workers/pool.h"
 #include "workers/profile.h"
+#include "workers/replay.h"
 #include "workers/work.h"
 
 #include <stdatomic.h>
@@ -56,13 +57,21 @@ struct attempt {
     char **spent;                   /* ids of containers that have ended; removed when nobody waits for it any more */
     size_t spent_count;
     struct plan plan;
-    char *lock_file;                 /* beneath the work file system; NULL: none */
+    char *root;                      /* the tarball's single top folder, which was taken off; "": it has none */
+    int64_t unpacked_bytes;          /* of the crate */
+    char *cargo_toml;                /* what cargo's own configuration is */
+    char *workspace_lock;            /* where cargo looks for the lock, beneath the work file system */
+    char *lock_file;                 /* where the lock that was used stands; NULL: none */
     char lock_hash[SHA256_HEX_SIZE]; /* of the uploaded one */
     const char *lock;                /* uploaded | resolved | none */
     cJSON *packages;                 /* that the build is made of (packages.h); NULL: not known */
     struct attempt_phase phase;
-    int64_t bytes_there;       /* in the work folder, when it was last looked at */
-    int64_t bytes_written;     /* to it, so far */
-    struct messages *messages; /* of cargo's build; NULL: it has not begun */
-    struct job result;         /* phases, warnings, diagnostics, artifacts, error: what the store gets at the end */
+    int64_t bytes_there;               /* in the work folder, when it was last looked at */
+    int64_t bytes_written;             /* to it, so far */
+    struct messages *messages;         /* of cargo's build; NULL: it has not begun */
+    bool again;                        /* this is the second build of verify=1 */
+    double cpu_before;                 /* what the first one used */
+    struct job_diagnostics said_again; /* by the second one's compiler: what the first one's said is told */
+    struct replay replay;
+    struct job result; /* phases, warnings, diagnostics, artifacts, error: what the store gets at the end */
 };

@@ -23,10 +23,12 @@ enum {
 
 /* --- inspection --- */
 
-static int inspect(struct attempt *a, const char *kind, const char *path, cJSON **ret, struct err *err)
+/* word: what is wanted besides the whole, or NULL. */
+static int inspect(struct attempt *a, const char *word, const char *kind, const char *path, cJSON **ret,
+                   struct err *err)
 {
     AUTO(char_p) char *program = mem_printf("%s/bloomery-inspect", a->cfg->helper_dir);
-    const char *const argv[] = {program, kind, NULL};
+    const char *const argv[] = {program, word ? word : kind, word ? kind : NULL, NULL};
     AUTO(fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
     AUTO(buf) struct buf out = {0};
     AUTO(buf) struct buf errors = {0};
@@ -89,12 +91,27 @@ int check_look(struct attempt *a, const char *path, struct artifact *art, struct
         json_put_str(art->metadata, "kind", art->kind);
         return 0;
     }
-    if (inspect(a, art->kind, path, &facts, err) < 0)
+    if (inspect(a, NULL, art->kind, path, &facts, err) < 0)
         return -1;
     art->gzip_size = json_int(facts, "gzip_size", 0);
     cJSON_DeleteItemFromObjectCaseSensitive(facts, "gzip_size"); /* these stand in the artifact's row */
     cJSON_DeleteItemFromObjectCaseSensitive(facts, "size");
     art->metadata = STEAL(facts);
+    return 0;
+}
+
+int check_parts(struct attempt *a, const char *kind, const char *path, cJSON **ret, struct err *err)
+{
+    AUTO(json) cJSON *answer = NULL;
+
+    if (!has_inspector(kind) && strcmp(kind, "tar") != 0) {
+        *ret = cJSON_CreateArray();
+        return 0;
+    }
+    if (inspect(a, "parts", kind, path, &answer, err) < 0)
+        return -1;
+    cJSON *parts = cJSON_DetachItemFromObjectCaseSensitive(answer, "parts");
+    *ret = parts ? parts : cJSON_CreateArray();
     return 0;
 }
 
@@ -315,7 +332,7 @@ static int trial(struct attempt *a, const struct check_file *files, size_t count
     if (r < 0)
         return -1;
 
-    struct step step = {.name = "trial", .uid = a->other_uid, .out = &output, .out_max = MAX_TRIAL_LOG};
+    struct step step = {.name = "trial", .uid = a->other_uid, .out = &output, .out_max = MAX_TRIAL_LOG, .aside = true};
     step.out_errors = true; /* a panic and the init's own words are there */
     step.seconds = json_int(spec, "seconds", a->limits.trial_seconds);
     const char *program = cJSON_GetStringValue(cJSON_GetArrayItem(json_arr(spec, "command"), 0));

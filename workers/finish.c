@@ -53,20 +53,14 @@ static char *output_file(struct attempt *a, size_t i, struct artifact **ret_art)
     return mem_printf("target/%s", out->file);
 }
 
-/* What is there: the files in the order of a->result.artifacts. */
-struct files {
-    struct check_file *p;
-    size_t count;
-};
-
-static struct check_file *add_file(struct files *all, const struct plan_output *output, const cJSON *side, char *path)
+static void add_file(struct finish *f, const struct plan_output *output, const cJSON *side, const char *file,
+                     char *path)
 {
-    all->p[all->count] = (struct check_file){.output = output, .side = side, .path = path};
-    return &all->p[all->count++];
+    f->p[f->count++] = (struct check_file){.output = output, .side = side, .file = mem_strdup(file), .path = path};
 }
 
 /* What the link step wrote beside an output. */
-static int collect_sides(struct attempt *a, int root, const struct plan_output *out, struct files *all, struct err *err)
+static int collect_sides(struct attempt *a, int root, const struct plan_output *out, struct finish *f, struct err *err)
 {
     const cJSON *side;
     size_t i = 0;
@@ -78,7 +72,7 @@ static int collect_sides(struct attempt *a, int root, const struct plan_output *
         char *path = NULL;
         int r = take(a, root, file, add_artifact(a, name, "side", json_str(side, "kind", "")), &path, err);
         if (r == 0)
-            add_file(all, out, side, path);
+            add_file(f, out, side, file, path);
         else if (r == BLOB_ABSENT && !json_bool(side, "optional", false))
             return err_set(err, ERR_CONTRACT, "the link step succeeded but left no %s", name);
         else if (r < 0)
@@ -87,7 +81,25 @@ static int collect_sides(struct attempt *a, int root, const struct plan_output *
     return 0;
 }
 
-static int collect(struct attempt *a, struct files *all, struct err *err)
+/* The lock that was used, for whoever builds again; one that the server resolved is an artifact, too. */
+static int collect_lock(struct attempt *a, int root, struct finish *f, struct err *err)
+{
+    AUTO(char_p) char *tmp = path_tmp(a->cfg->state_dir);
+    char *path = NULL;
+    int64_t size;
+
+    if (!a->lock_file)
+        return 0;
+    int r = blob_stage(root, a->lock_file, tmp, a->limits.max_artifact_bytes, &f->lock, f->lock_sha256, &size, err);
+    if (r != 0 || strcmp(a->lock, "resolved") != 0)
+        return r < 0 ? -1 : 0;
+    r = take(a, root, a->lock_file, add_artifact(a, "Cargo.lock", "side", "lock"), &path, err);
+    if (r == 0)
+        add_file(f, NULL, NULL, a->lock_file, path);
+    return r < 0 ? -1 : 0;
+}
+
+static int collect(struct attempt *a, struct finish *f, struct err *err)
 {
     AUTO(fd) int root = work_open(&a->work, err);
     char *path = NULL;
@@ -104,28 +116,23 @@ static int collect(struct attempt *a, struct files *all, struct err *err)
                            out->linked && !link_lacks_kit(a) ? "the link step" : "cargo", out->name);
         if (r < 0)
             return err_wrap(err, "%s", out->name);
-        add_file(all, out, NULL, path);
+        add_file(f, out, NULL, file, path);
     }
     for (size_t i = 0; i < a->plan.outputs_count && !link_lacks_kit(a); i++)
-        if (collect_sides(a, root, &a->plan.outputs[i], all, err) < 0)
+        if (collect_sides(a, root, &a->plan.outputs[i], f, err) < 0)
             return -1;
-    if (strcmp(a->lock, "resolved") != 0)
-        return 0;
-    int r = take(a, root, a->lock_file, add_artifact(a, "Cargo.lock", "side", "lock"), &path, err);
-    if (r == 0)
-        add_file(all, NULL, NULL, path);
-    return r < 0 ? -1 : 0;
+    return collect_lock(a, root, f, err);
 }
 
 /* --- check --- */
 
 /* What cargo made is of use to whoever links it: it is looked at, and kept. Always -1. */
-static int check_unlinked(struct attempt *a, const struct files *all, struct err *err)
+static int check_unlinked(struct attempt *a, const struct finish *f, struct err *err)
 {
     const char *kit = json_str(json_obj(a->profile->json, "kit"), "name", "");
 
-    for (size_t i = 0; i < all->count; i++)
-        if (all->p[i].output && check_look(a, all->p[i].path, &a->result.artifacts[i], err) < 0)
+    for (size_t i = 0; i < f->count; i++)
+        if (f->p[i].output && check_look(a, f->p[i].path, &a->result.artifacts[i], err) < 0)
             return -1;
     err_set(err, ERR_KIT_MISSING, "it was built but not linked: profile %s needs kit %s, which is not installed",
             a->profile->name, kit);
@@ -149,56 +156,82 @@ static int too_large(struct attempt *a, int64_t max_size, struct err *err)
                     "smaller; metadata.sizes of the artifact tells more");
 }
 
-static int check(struct attempt *a, const struct files *all, struct err *err)
+static int check(struct attempt *a, const struct finish *f, struct err *err)
 {
     int64_t max_size = json_int(a->job->options, "max_size", 0);
 
     if (link_lacks_kit(a))
-        return check_unlinked(a, all, err);
-    if (check_contracts(a, all->p, all->count, err) < 0 || check_trials(a, all->p, all->count, err) < 0)
+        return check_unlinked(a, f, err);
+    if (check_contracts(a, f->p, f->count, err) < 0 || check_trials(a, f->p, f->count, err) < 0)
         return -1;
     return max_size > 0 && a->result.artifacts[0].size > max_size ? too_large(a, max_size, err) : 0;
 }
 
+int finish_collect(struct attempt *a, struct finish *f, struct err *err)
+{
+    size_t most = a->plan.outputs_count * (1 + a->plan.outputs[0].sides_count) + 1;
+
+    f->p = mem_alloc(most * sizeof *f->p);
+    return collect(a, f, err) < 0 ? -1 : check(a, f, err);
+}
+
 /* --- keep: the copies become blobs; the store's commit makes them the job's --- */
 
-/* good: the job succeeds with them. Nothing is said for artifacts that were refused. */
-static int keep(struct attempt *a, struct files *all, bool good, int *ret_hold, struct err *err)
+static int keep_one(struct attempt *a, char **path, const char *sha256, struct err *err)
+{
+    AUTO(char_p) char *blob = path_blob(a->cfg->state_dir, sha256);
+
+    if (*path && blob_keep(*path, blob, err) < 0)
+        return -1;
+    mem_free(STEAL(*path));
+    return 0;
+}
+
+static int keep(struct attempt *a, struct finish *f, bool replay, int *ret_hold, struct err *err)
 {
     if (blobs_hold(a->cfg->state_dir, ret_hold, err) < 0)
         return -1;
-    for (size_t i = 0; i < a->result.artifacts_count; i++) {
-        AUTO(char_p) char *blob = path_blob(a->cfg->state_dir, a->result.artifacts[i].sha256);
-        if (blob_keep(all->p[i].path, blob, err) < 0)
+    for (size_t i = 0; i < a->result.artifacts_count; i++)
+        if (keep_one(a, &f->p[i].path, a->result.artifacts[i].sha256, err) < 0)
             return -1;
-        mem_free(STEAL(all->p[i].path));
-    }
-    return good ? vouch_for(a, err) : 0;
+    if (!replay)
+        return 0;
+    if (vouch_for(a, err) < 0)
+        return -1;
+    replay_conclude(a, f);
+    return keep_one(a, &f->lock, f->lock_sha256, err) < 0 ||
+                   keep_one(a, &a->replay.mounts, a->replay.mounts_sha256, err) < 0
+               ? -1
+               : 0;
 }
 
-int finish_run(struct attempt *a, int *ret_hold, struct err *err)
+int finish_keep(struct attempt *a, struct finish *f, int r, int *ret_hold, struct err *err)
 {
-    size_t most = a->plan.outputs_count * (1 + a->plan.outputs[0].sides_count) + 1;
-    struct files all = {.p = mem_alloc(most * sizeof *all.p)};
     struct err later = ERR_INIT;
 
-    int r = collect(a, &all, err);
-    if (r == 0)
-        r = check(a, &all, err);
     bool worth = r == 0 || (a->result.artifacts_count > 0 && !err_retries(err->kind) && err->kind != ERR_CANCELED &&
                             err->kind != ERR_TOOLCHAIN_MISSING);
-    if (worth && keep(a, &all, r == 0, ret_hold, &later) < 0) {
+    if (worth && keep(a, f, r == 0, ret_hold, &later) < 0) {
         r = -1;
         *err = later;
         worth = false;
     }
     if (!worth)
         job_drop_artifacts(&a->result);
-    for (size_t i = 0; i < all.count; i++) {
-        if (all.p[i].path)
-            unlink(all.p[i].path);
-        mem_free(all.p[i].path);
-    }
-    mem_free(all.p);
     return r;
+}
+
+void finish_clear(struct finish *f)
+{
+    for (size_t i = 0; i < f->count; i++) {
+        if (f->p[i].path)
+            unlink(f->p[i].path);
+        mem_free(f->p[i].path);
+        mem_free(f->p[i].file);
+    }
+    if (f->lock)
+        unlink(f->lock);
+    mem_free(f->lock);
+    mem_free(f->p);
+    *f = (struct finish){0};
 }

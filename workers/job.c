@@ -14,6 +14,7 @@
 #include "workers/step.h"
 #include "workers/strs.h"
 #include "workers/unpack.h"
+#include "workers/verify.h"
 #include "workers/usage.h"
 
 #include <errno.h>
@@ -21,7 +22,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MAX_PREPARE = 16 << 20, MAX_METADATA = 64 << 20, PREPARE_SECONDS = 120 };
+enum { MAX_PREPARE = 16 << 20, MAX_METADATA = 64 << 20, MAX_LOCK = 64 << 20, PREPARE_SECONDS = 120 };
 
 /* --- what every step needs --- */
 
@@ -29,6 +30,8 @@ static void warn(struct attempt *a, const char *text)
 {
     struct job *r = &a->result;
 
+    if (a->again)
+        return; /* the first build said so */
     joblog_say(a->log, "warning: %s", text);
     r->warnings = mem_resize(r->warnings, (r->warnings_count + 1) * sizeof *r->warnings);
     r->warnings[r->warnings_count++] = mem_strdup(text);
@@ -48,6 +51,8 @@ static int ours(int r, struct err *err)
 
 static int enter(struct attempt *a, enum job_state state, struct err *err)
 {
+    if (a->again)
+        return 0; /* to the client the second build is a part of the checking */
     return ours(store_set_state(a->store, a->job->id, a->job->attempt, state, err), err);
 }
 
@@ -58,12 +63,58 @@ static int tell(struct attempt *a, const struct job_facts *known, struct err *er
 
 /* --- 1. a place to work in, the crate unpacked, a container that holds it --- */
 
-static int begin(struct attempt *a, struct err *err)
+/* What unpacking found that cargo will not see. */
+static void warn_ignored(struct attempt *a, const cJSON *facts)
 {
-    AUTO(char_p) char *log_path = path_log(a->cfg->state_dir, a->job->id);
+    const char *toolchain_file = json_str(facts, "toolchain_file", NULL);
+    const cJSON *ignored;
+
+    if (toolchain_file) {
+        AUTO(char_p)
+        char *text = mem_printf("%.100s is ignored: the profile pins %s (%s)", toolchain_file, a->profile->toolchain,
+                                a->image.rustc);
+        warn(a, text);
+    }
+    cJSON_ArrayForEach(ignored, json_arr(facts, "ignored_configs"))
+    {
+        AUTO(char_p)
+        char *text =
+            mem_printf("%.200s is ignored: only the root's cargo configuration is read", cJSON_GetStringValue(ignored));
+        warn(a, text);
+    }
+}
+
+/* The work folder with the crate in it, and the container that holds it. */
+static int settle(struct attempt *a, struct err *err)
+{
     AUTO(char_p) char *source = path_source(a->cfg->state_dir, a->job->source_sha256);
     AUTO(char_p) char *dir = path_work(a->cfg->state_dir, a->job->id, a->job->attempt);
     AUTO(json) cJSON *facts = NULL;
+
+    if (work_make(dir, a->work_mode, a->limits.work_bytes, a->limits.work_inodes, a->build_uid, &a->work, err) < 0)
+        return -1;
+    AUTO(fd) int tarball = open(source, O_RDONLY | O_CLOEXEC);
+    if (tarball < 0)
+        return err_sys(err, ERR_INTERNAL, errno, "cannot open the source of the job");
+    AUTO(fd) int fs = work_open(&a->work, err);
+    if (fs < 0)
+        return -1;
+    if (unpack_run(a->cfg->helper_dir, tarball, fs, &a->limits, json_str(a->job->options, "manifest_path", NULL),
+                   a->build_uid, &facts, err) < 0) {
+        struct work_use disk;
+        work_usage(&a->work, &disk);
+        return disk.full ? blame_disk(a, "the unpacked crate", err) : -1;
+    }
+    warn_ignored(a, facts);
+    mem_free(a->root);
+    a->root = mem_strdup(json_str(facts, "root", ""));
+    a->unpacked_bytes = json_int(facts, "bytes", 0);
+    return step_hold(a, err);
+}
+
+static int begin(struct attempt *a, struct err *err)
+{
+    AUTO(char_p) char *log_path = path_log(a->cfg->state_dir, a->job->id);
 
     if (joblog_open(log_path, a->limits.max_log_bytes, a->cfg->event_fd, &a->log, err) < 0)
         return -1;
@@ -87,44 +138,30 @@ static int begin(struct attempt *a, struct err *err)
         return -1;
 
     cgroup_init(&a->info, a->cfg->instance, a->run, &a->cgroup);
-    if (work_make(dir, a->work_mode, a->limits.work_bytes, a->limits.work_inodes, a->build_uid, &a->work, err) < 0)
-        return -1;
-    AUTO(fd) int tarball = open(source, O_RDONLY | O_CLOEXEC);
-    if (tarball < 0)
-        return err_sys(err, ERR_INTERNAL, errno, "cannot open the source of the job");
-    AUTO(fd) int fs = work_open(&a->work, err);
-    if (fs < 0)
-        return -1;
-    if (unpack_run(a->cfg->helper_dir, tarball, fs, &a->limits, json_str(a->job->options, "manifest_path", NULL),
-                   a->build_uid, &facts, err) < 0) {
-        struct work_use disk;
-        work_usage(&a->work, &disk);
-        return disk.full ? blame_disk(a, "the unpacked crate", err) : -1;
-    }
-    const char *toolchain_file = json_str(facts, "toolchain_file", NULL);
-    if (toolchain_file) {
-        AUTO(char_p)
-        char *text = mem_printf("%.100s is ignored: the profile pins %s (%s)", toolchain_file, a->profile->toolchain,
-                                a->image.rustc);
-        warn(a, text);
-    }
-    const cJSON *ignored;
-    cJSON_ArrayForEach(ignored, json_arr(facts, "ignored_configs"))
-    {
-        AUTO(char_p)
-        char *text =
-            mem_printf("%.200s is ignored: only the root's cargo configuration is read", cJSON_GetStringValue(ignored));
-        warn(a, text);
-    }
-    return step_hold(a, err);
+    return replay_begin(a, err) < 0 ? -1 : settle(a, err);
 }
 
 /* --- 2. what it is and what will be built; its dependencies --- */
 
-/* Cargo's own configuration, written by us, where nothing of the project's has run yet. */
-static int write_config(struct attempt *a, const struct cargo_config *kept, struct err *err)
+/* A file of ours in the work folder, where nothing of the project's has run yet. `how`: O_EXCL, or O_TRUNC for one that the
+ * tarball may hold. */
+static int put_text(struct attempt *a, const char *file, int how, const char *text, size_t len, struct err *err)
 {
     AUTO(fd) int root = work_open(&a->work, err);
+
+    if (root < 0)
+        return -1;
+    int fd = fs_open_beneath(root, file, O_WRONLY | O_CREAT | how | O_CLOEXEC, 0644);
+    if (fd < 0)
+        return err_sys(err, ERR_INTERNAL, -fd, "cannot write %s", file);
+    int r = fs_write_all(fd, text, len, err);
+    mem_close(fd);
+    return r;
+}
+
+/* Cargo's own configuration: what is kept of the crate's, and the server's mirror. */
+static char *config_text(const struct attempt *a, const struct cargo_config *kept)
+{
     AUTO(buf) struct buf toml = {0};
 
     buf_puts(&toml, kept->toml ? kept->toml : "");
@@ -133,15 +170,12 @@ static int write_config(struct attempt *a, const struct cargo_config *kept, stru
                    "\n[source.crates-io]\nreplace-with = \"bloomery-mirror\"\n\n[source.bloomery-mirror]\n"
                    "registry = \"%s\"\n",
                    a->cfg->crates_mirror);
+    return buf_steal(&toml);
+}
 
-    if (root < 0)
-        return -1;
-    int fd = fs_open_beneath(root, "cargo/config.toml", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-    if (fd < 0)
-        return err_sys(err, ERR_INTERNAL, -fd, "cannot write cargo's configuration");
-    int r = fs_write_all(fd, toml.p ? toml.p : "", toml.len, err);
-    mem_close(fd);
-    return r;
+static int write_config(struct attempt *a, struct err *err)
+{
+    return put_text(a, "cargo/config.toml", O_EXCL, a->cargo_toml, strlen(a->cargo_toml), err);
 }
 
 /* Hash of the lock file of the workspace; "" if it has none. */
@@ -218,6 +252,7 @@ static int read_prepared(struct attempt *a, const struct buf *out, struct err *e
     if (strcmp(root, "/work/src") != 0 && strncmp(root, "/work/src/", 10) != 0)
         return err_set(err, ERR_BAD_SOURCE, "the workspace's root lies outside the tarball");
     a->lock_file = mem_printf("%s/Cargo.lock", root + strlen("/work/"));
+    a->workspace_lock = mem_strdup(a->lock_file);
 
     cargo_config_filter(a->profile, config, &kept);
     warn_all(a, kept.warnings);
@@ -226,7 +261,8 @@ static int read_prepared(struct attempt *a, const struct buf *out, struct err *e
     if (r == 0) {
         warn_all(a, a->plan.warnings);
         warn_overridden(a, manifest);
-        r = write_config(a, &kept, err);
+        a->cargo_toml = config_text(a, &kept);
+        r = write_config(a, err);
     }
     cargo_config_clear(&kept);
     return r;
@@ -267,7 +303,8 @@ static int prepare(struct attempt *a, struct err *err)
                         .seconds = PREPARE_SECONDS,
                         .limit_seconds = PREPARE_SECONDS,
                         .out = &out,
-                        .out_max = MAX_PREPARE};
+                        .out_max = MAX_PREPARE,
+                        .aside = true};
     struct step_result res;
     int64_t from = joblog_size(a->log);
 
@@ -399,6 +436,13 @@ static int settle_lock(struct attempt *a, struct err *err)
         return -1;
     if (strcmp(now, a->lock_hash) == 0)
         return 0;
+    if (a->again)
+        return err_set(err, ERR_DEPENDENCY, "the Cargo.lock of the first build was not kept by the second");
+    if (old_pin(a->image.pinned)) {
+        AUTO(char_p)
+        char *given = old_job(a->profile, &a->plan, a->image.pinned, json_bool(a->job->options, "locked", false), true);
+        replay_last_argument(a, given);
+    }
     if (a->lock_hash[0])
         warn(a, "the uploaded Cargo.lock did not fit the manifests and was brought up to date; the one used is an "
                 "artifact");
@@ -425,7 +469,8 @@ static int list_packages(struct attempt *a, struct err *err)
                               .seconds = PREPARE_SECONDS,
                               .limit_seconds = PREPARE_SECONDS,
                               .out = &out,
-                              .out_max = PACKAGES_TOLD};
+                              .out_max = PACKAGES_TOLD,
+                              .aside = true};
     if (step_exec(a, &step, &res, err) < 0)
         return -1;
     if (res.end != STEP_EXITED)
@@ -500,7 +545,8 @@ static int build(struct attempt *a, struct err *err)
 {
     int64_t began = clock_monotonic_ms();
 
-    a->messages = messages_new(&a->result.diagnostics);
+    messages_free(a->messages);
+    a->messages = messages_new(a->again ? &a->said_again : &a->result.diagnostics);
     int r = build_one(a, a->plan.cargo, a->plan.env, a->limits.job_wall_seconds, err);
 
     for (size_t i = 0; r == 0 && i < a->plan.further_count; i++) {
@@ -517,7 +563,27 @@ static int build(struct attempt *a, struct err *err)
     return r;
 }
 
-/* --- 4. the link step, where the profile has one: link.c --- */
+/* --- 4. the link step, where the profile has one: link.c. What is made, and made again --- */
+
+static int make(struct attempt *a, struct err *err)
+{
+    int r = enter(a, JOB_BUILDING, err);
+    if (r == 0) {
+        usage_begin(a, a->again ? "verify-build" : "build");
+        r = build(a, err);
+        usage_end(a);
+    }
+
+    bool linked = r == 0 && link_wanted(a);
+    if (linked)
+        r = enter(a, JOB_LINKING, err);
+    if (linked && r == 0) {
+        usage_begin(a, a->again ? "verify-link" : "link");
+        r = link_run(a, err);
+        usage_end(a);
+    }
+    return r;
+}
 
 /* --- 5. collect, check and keep: finish.c --- */
 
@@ -527,6 +593,80 @@ void job_drop_artifacts(struct job *r)
         artifact_clear(&r->artifacts[i]);
     r->artifacts_count = 0;
     r->provenance = r->sbom = (struct document){0};
+}
+
+/* --- 6. the same again, where the caller asked for that: verify.c compares --- */
+
+/* All that the first build left goes before the second begins: neither sees the other, and one work folder's room is enough
+ * for both. The paths are the same. */
+static int clear_first(struct attempt *a, struct err *err)
+{
+    struct cgroup_usage use;
+
+    step_clear(a);
+    cgroup_read(&a->cgroup, &use);
+    a->cpu_before = use.cpu_seconds;
+    a->bytes_there = 0;
+    a->again = true;
+    joblog_say(a->log, "building a second time, to compare");
+    return work_remove(&a->work, err);
+}
+
+/* The registry may have changed since: the second build gets the lock that the first one resolved. */
+static int put_lock(struct attempt *a, const struct finish *first, struct err *err)
+{
+    AUTO(buf) struct buf text = {0};
+
+    if (fs_read(first->lock, MAX_LOCK, &text, err) < 0)
+        return -1;
+    memcpy(a->lock_hash, first->lock_sha256, sizeof a->lock_hash);
+    if (put_text(a, a->workspace_lock, O_TRUNC, text.p ? text.p : "", text.len, err) == 0)
+        return 0;
+    err->kind = ERR_BAD_SOURCE; /* the tarball has something else there */
+    return -1;
+}
+
+/* By the first build's plan and configuration. */
+static int settle_again(struct attempt *a, const struct finish *first, struct err *err)
+{
+    if (settle(a, err) < 0 || write_config(a, err) < 0)
+        return -1;
+    if (first->lock && strcmp(a->lock, "resolved") == 0 && put_lock(a, first, err) < 0)
+        return -1;
+    return fetch(a, err) < 0 ? -1 : settle_lock(a, err);
+}
+
+static int build_again(struct attempt *a, const struct finish *first, struct err *err)
+{
+    usage_begin(a, "verify-fetch");
+
+    int r = settle_again(a, first, err);
+    usage_end(a);
+    if (r == 0)
+        r = make(a, err);
+    if (r == 0)
+        r = step_release(a, err);
+    if (r == 0) {
+        usage_begin(a, "verify-check");
+        r = verify_compare(a, first, err);
+        usage_end(a);
+    }
+    return r;
+}
+
+static int verify(struct attempt *a, const struct finish *first, struct err *err)
+{
+    if (clear_first(a, err) < 0)
+        return -1;
+    if (build_again(a, first, err) < 0 && verify_failed(a, err) < 0)
+        return -1;
+    a->again = false;
+    AUTO(char_p) char *said = verify_sentence(a->result.verification);
+    if (strcmp(json_str(a->result.verification, "verdict", ""), "reproducible") != 0)
+        warn(a, said);
+    else
+        joblog_say(a->log, "%s", said);
+    return 0;
 }
 
 /* --- the whole life --- */
@@ -542,6 +682,8 @@ static void say_failed(struct attempt *a, const struct err *err)
 
 int job_run(struct attempt *a, int *ret_hold, struct err *err)
 {
+    struct finish made = {0};
+
     usage_begin(a, "fetch");
     int r = begin(a, err);
     if (r == 0)
@@ -553,21 +695,7 @@ int job_run(struct attempt *a, int *ret_hold, struct err *err)
     usage_end(a);
 
     if (r == 0)
-        r = enter(a, JOB_BUILDING, err);
-    if (r == 0) {
-        usage_begin(a, "build");
-        r = build(a, err);
-        usage_end(a);
-    }
-
-    bool linked = r == 0 && link_wanted(a);
-    if (linked)
-        r = enter(a, JOB_LINKING, err);
-    if (linked && r == 0) {
-        usage_begin(a, "link");
-        r = link_run(a, err);
-        usage_end(a);
-    }
+        r = make(a, err);
 
     if (r == 0)
         r = enter(a, JOB_CHECKING, err);
@@ -575,9 +703,13 @@ int job_run(struct attempt *a, int *ret_hold, struct err *err)
         r = step_release(a, err);
     if (r == 0) {
         usage_begin(a, "check");
-        r = finish_run(a, ret_hold, err);
+        r = finish_collect(a, &made, err);
         usage_end(a);
     }
+    if (r == 0 && json_bool(a->job->options, "verify", false))
+        r = verify(a, &made, err);
+    r = finish_keep(a, &made, r, ret_hold, err);
+    finish_clear(&made);
 
     if (!a->log)
         return r;
@@ -602,7 +734,12 @@ void job_clear(struct attempt *a)
     if (a->has_kit)
         kit_clear(&a->kit);
     messages_free(a->messages);
+    job_diagnostics_clear(&a->said_again);
     joblog_free(a->log);
+    replay_clear(a);
+    mem_free(a->root);
+    mem_free(a->cargo_toml);
+    mem_free(a->workspace_lock);
     mem_free(a->lock_file);
     cJSON_Delete(a->packages);
 }

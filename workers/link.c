@@ -29,6 +29,7 @@ static int start_afresh(struct attempt *a, struct err *err)
     for (size_t i = 0; i < COUNT(folders); i++)
         if (work_fresh(&a->work, folders[i], err) < 0)
             return err->kind == ERR_DISK_FULL ? blame_disk(a, "the build", err) : -1;
+    replay_fresh(a, folders, COUNT(folders));
     return step_hold(a, err);
 }
 

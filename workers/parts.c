@@ -106,7 +106,6 @@ static int add_folder(struct hash *h, const char *dir, struct err *err)
     return 0;
 }
 
-/* Files of a folder into the tar, beneath `prefix` ("" or "kit/"). */
 static int put_folder(struct tar_writer *w, const char *dir, const char *prefix, bool links, struct err *err)
 {
     AUTO(strs) struct strs files = {0};
@@ -131,6 +130,11 @@ static int put_folder(struct tar_writer *w, const char *dir, const char *prefix,
             return -1;
     }
     return 0;
+}
+
+int parts_folder(struct tar_writer *w, const char *dir, const char *prefix, struct err *err)
+{
+    return put_folder(w, dir, prefix, false, err);
 }
 
 static bool wants_kit(const struct profile *p)

@@ -77,4 +77,8 @@ int parts_pins(const char *share_dir, cJSON **ret, struct err *err);
  * profile that asks for a kit, kit/ with the kit's files or the empty file .none. */
 int parts_context(const struct parts *parts, const struct part *p, struct tar_writer *into, struct err *err);
 
+/* The files of a folder of data (a profile's, the steps') into a tar, sorted, their names beneath `prefix`, "" or
+ * "NAME/". */
+int parts_folder(struct tar_writer *into, const char *dir, const char *prefix, struct err *err);
+
 AUTO_DEFINE(parts, struct parts *, parts_free, NULL)

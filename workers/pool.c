@@ -243,6 +243,8 @@ static void result_clear(struct job *r)
     mem_free(r->artifacts);
     job_diagnostics_clear(&r->diagnostics);
     job_error_clear(&r->error);
+    cJSON_Delete(r->verification);
+    job_replay_clear(&r->replay);
 }
 
 /* False: the pool ends. */

@@ -155,7 +155,9 @@ static const struct option common[] = {
      .type = OPT_BOOL,
      .bool_default = true,
      .doc = "start the artifact in its host; off leaves it out"},
-    {.name = "verify", .type = OPT_BOOL, .doc = "build twice and compare; not available in this version"},
+    {.name = "verify",
+     .type = OPT_BOOL,
+     .doc = "build twice, in fresh containers, and say whether the bytes are the same"},
     {.name = "bypass_cache", .type = OPT_BOOL, .doc = "build even if the same was built before"},
 };
 
@@ -344,8 +346,6 @@ static int put_value(const struct profile *p, const struct option *o, const char
     case OPT_BOOL:
         if (parse_bool(value, &flag) < 0)
             return refuse(key, value, "true or false (1, 0, yes, no, on, off)", err);
-        if (strcmp(o->name, "verify") == 0 && flag)
-            return err_set(err, ERR_BAD_REQUEST, "parameter %s is not available in this version", key);
         made = cJSON_CreateBool(flag);
         break;
     case OPT_INT:

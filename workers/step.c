@@ -10,7 +10,7 @@
 
 enum { POLL_MS = 250, TICK_MS = 1000 };
 
-static char *user_text(uid_t uid)
+char *step_user(uid_t uid)
 {
     return mem_printf("%u:%u", (unsigned)uid, (unsigned)uid);
 }
@@ -29,7 +29,7 @@ static enum step_end over_limit(struct attempt *a, const struct step *st, struct
     cgroup_read(&a->cgroup, &use);
     if (use.oom_kills > res->oom_kills)
         res->oom_kills = use.oom_kills;
-    if (st->cpu_seconds > 0 && use.cpu_seconds > (double)st->cpu_seconds)
+    if (st->cpu_seconds > 0 && use.cpu_seconds - a->cpu_before > (double)st->cpu_seconds)
         return STEP_CPU_LIMIT;
     return STEP_EXITED;
 }
@@ -118,7 +118,7 @@ static void spec_fill(struct attempt *a, struct engine_spec *spec, const char *p
     labels[2] = mem_printf("bloomery.attempt=%d", a->job->attempt);
     labels[3] = mem_printf("bloomery.phase=%s", phase);
     spec->labels = labels;
-    spec->user = user_text(uid);
+    spec->user = step_user(uid);
     spec->cgroup_parent = a->cgroup.parent;
     spec->memory_bytes = a->limits.job_memory_bytes;
     spec->pids = a->limits.job_pids;
@@ -149,6 +149,7 @@ int step_hold(struct attempt *a, struct err *err)
     struct engine_spec spec = {.image = a->image.id, .command = idle, .mounts = mounts, .mounts_count = COUNT(mounts)};
 
     spec_fill(a, &spec, "build", a->other_uid);
+    a->replay.held = replay_container(a, &spec);
     int r = create(a, "build", &spec, a->container, err);
     if (r == 0)
         r = engine_start(a->engine, a->container, NULL, err);
@@ -166,13 +167,15 @@ static void end_messages(struct attempt *a, struct messages *m)
 
 int step_exec(struct attempt *a, const struct step *st, struct step_result *ret, struct err *err)
 {
-    AUTO(char_p) char *user = user_text(st->uid);
+    AUTO(char_p) char *user = step_user(st->uid);
     struct engine_stream *stream = NULL;
     struct cgroup_usage before;
 
     *ret = (struct step_result){.end = STEP_EXITED};
     cgroup_read(&a->cgroup, &before);
-    if (engine_exec(a->engine, a->container, st->command, st->env, user, st->workdir ? st->workdir : "/work/src",
+    if (!st->aside)
+        replay_step(a, a->replay.held, st);
+    if (engine_exec(a->engine, a->container, st->command, st->env, user, st->workdir ? st->workdir : STEP_WORKDIR,
                     &stream, err) < 0)
         return -1;
     if (st->messages)
@@ -194,9 +197,11 @@ int step_run(struct attempt *a, const struct step *st, struct engine_spec *spec,
     char id[ENGINE_ID_SIZE];
 
     *ret = (struct step_result){.end = STEP_EXITED};
+    spec_fill(a, spec, st->name, st->uid);
+    if (!st->aside)
+        replay_step(a, replay_container(a, spec), st);
     spec->command = st->command;
     spec->env = st->env;
-    spec_fill(a, spec, st->name, st->uid);
     int r = create(a, st->name, spec, id, err);
     spec_clear(spec);
     if (r < 0)

@@ -7,16 +7,19 @@
 
 #include "workers/attempt.h"
 
+#define STEP_WORKDIR "/work/src"
+
 struct step {
     const char *name;           /* build | fetch | trial ...: container name and messages */
     const char *const *command; /* NULL-terminated */
     const char *const *env;     /* NULL-terminated, or NULL */
     uid_t uid;
-    const char *workdir;       /* of step_exec; NULL: /work/src */
+    const char *workdir;       /* of step_exec; NULL: STEP_WORKDIR */
     int64_t seconds;           /* wall time */
     const char *limit;         /* the name of the limit that this time comes from, or NULL ... */
     int64_t limit_seconds;     /* ... and what it is */
-    int64_t cpu_seconds;       /* of the whole attempt so far, 0: no limit */
+    int64_t cpu_seconds;       /* of the whole build so far, 0: no limit */
+    bool aside;                /* nothing of it gets into an artifact: who builds again can leave it out */
     struct buf *out;           /* if set, standard output is kept here instead of logged */
     bool out_errors;           /* ... and standard error too */
     size_t out_max;            /* ... and may not be longer */
@@ -54,6 +57,9 @@ int step_run(struct attempt *a, const struct step *step, struct engine_spec *spe
 
 /* Remove all containers of the attempt. Failures are logged: strays are removed when the Engine is back. */
 void step_clear(struct attempt *a);
+
+/* "UID:GID", as containers are given it. The caller owns it. */
+char *step_user(uid_t uid);
 
 /* Kill and remove the build container; also the last process that a build left behind is gone then. */
 int step_release(struct attempt *a, struct err *err);

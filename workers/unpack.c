@@ -9,20 +9,16 @@
 enum { EXIT_REFUSED = 3, MAX_ANSWER = 256 << 10 };
 
 /* `extra`: further arguments, at most two; NULL ends them. */
-static int run(const char *helper_dir, int fd, int dir_fd, const struct limits *limits, const char *const extra[2],
-               uid_t uid, cJSON **ret_facts, struct err *err)
+static int run(const char *helper_dir, const char *verb, int fd, int dir_fd, const struct limits *limits,
+               const char *const extra[2], uid_t uid, cJSON **ret_facts, struct err *err)
 {
     AUTO(char_p) char *program = mem_printf("%s/bloomery-unpack", helper_dir);
     AUTO(char_p) char *bytes = mem_printf("%lld", (long long)limits->max_unpacked_bytes);
     AUTO(char_p) char *files = mem_printf("%lld", (long long)limits->max_files);
     AUTO(char_p) char *path = mem_printf("%lld", (long long)limits->max_path_bytes);
     AUTO(char_p) char *ratio = mem_printf("%lld", (long long)limits->max_ratio);
-    const char *argv[] = {program,       dir_fd >= 0 ? "extract" : "check",
-                          "--max-bytes", bytes,
-                          "--max-files", files,
-                          "--max-path",  path,
-                          "--max-ratio", ratio,
-                          extra[0],      extra[0] ? extra[1] : NULL,
+    const char *argv[] = {program,      verb, "--max-bytes", bytes, "--max-files", files,
+                          "--max-path", path, "--max-ratio", ratio, extra[0],      extra[0] ? extra[1] : NULL,
                           NULL};
     AUTO(buf) struct buf out = {0};
     AUTO(buf) struct buf errors = {0};
@@ -70,7 +66,16 @@ int unpack_run(const char *helper_dir, int fd, int dir_fd, const struct limits *
 {
     const char *const extra[2] = {manifest_path ? "--manifest-path" : NULL, manifest_path};
 
-    return run(helper_dir, fd, dir_fd, limits, extra, uid, ret_facts, err);
+    return run(helper_dir, dir_fd >= 0 ? "extract" : "check", fd, dir_fd, limits, extra, uid, ret_facts, err);
+}
+
+int unpack_repack(const char *helper_dir, int fd, int to_fd, const struct limits *limits, const char *manifest_path,
+                  uid_t uid, struct err *err)
+{
+    const char *const extra[2] = {manifest_path ? "--manifest-path" : NULL, manifest_path};
+    AUTO(json) cJSON *facts = NULL;
+
+    return run(helper_dir, "repack", fd, to_fd, limits, extra, uid, &facts, err);
 }
 
 int unpack_kit(const char *helper_dir, int fd, int dir_fd, const struct limits *limits, uid_t uid, cJSON **ret_facts,
@@ -78,7 +83,7 @@ int unpack_kit(const char *helper_dir, int fd, int dir_fd, const struct limits *
 {
     const char *const extra[2] = {"--kit", NULL};
 
-    if (run(helper_dir, fd, dir_fd, limits, extra, uid, ret_facts, err) == 0)
+    if (run(helper_dir, "extract", fd, dir_fd, limits, extra, uid, ret_facts, err) == 0)
         return 0;
     if (err->kind == ERR_TOO_LARGE)
         return err_hint(err, "the limits are settings: name a larger one, e.g. --max-unpacked-bytes 8G, or leave out "

@@ -18,3 +18,7 @@ int unpack_run(const char *helper_dir, int fd, int dir_fd, const struct limits *
 /* The same for a kit's archive, always unpacked. ERR_BAD_REQUEST and ERR_TOO_LARGE say what an operator can do. */
 int unpack_kit(const char *helper_dir, int fd, int dir_fd, const struct limits *limits, uid_t uid, cJSON **ret_facts,
                struct err *err);
+
+/* What would be unpacked, written to to_fd (a file) as a plain tar: src/ and config/, as extraction lays them out. */
+int unpack_repack(const char *helper_dir, int fd, int to_fd, const struct limits *limits, const char *manifest_path,
+                  uid_t uid, struct err *err);

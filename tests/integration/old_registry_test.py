@@ -5,6 +5,7 @@ enough where nobody says which, and names what is too new where somebody does. S
 
 import re
 
+import replays
 from lib import Suite, check, entry, equal, inline, nothing_left, run_native, tar_of
 from old_test import PINNED, daemon
 
@@ -74,7 +75,7 @@ def setup():
     global d
     d = daemon(suite, "main").start()
     ids["popular"] = d.accept("old", inline(POPULAR, src__main=MAIN))
-    ids["small"] = d.accept("old", inline(SMALL, src__main=HELLO))
+    ids["small"] = d.accept("old", inline(SMALL, src__main=HELLO), verify="1")
     ids["asked"] = d.accept("old", inline(HEAD + 'memchr = "2.7"\n', src__main=HELLO))
     ids["locked"] = d.accept("old", tar_of([
         (entry("Cargo.toml"), SMALL.encode()), (entry("src/main.rs"), HELLO.encode()),
@@ -96,6 +97,9 @@ def test_popular_crates():
 def test_the_lock_that_comes_back():
     first = d.succeed(ids["small"])
     check(any("older versions" in w for w in first["warnings"]), "warnings", first["warnings"])
+    # Who builds again, here and elsewhere, takes the versions that were found then.
+    equal(first["verification"]["verdict"], "reproducible", f"verification {first['verification']}")
+    replays.reproduced(d, first, replays.run(replays.fetched(suite, d, first["id"]), **replays.ca_bundle()))
     lock = d.artifact(ids["small"], "Cargo.lock")
     again = d.accept("old", tar_of([(entry("Cargo.toml"), SMALL.encode()), (entry("src/main.rs"), HELLO.encode()),
                                     (entry("Cargo.lock"), lock)]), locked="true")

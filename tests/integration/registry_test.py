@@ -11,6 +11,7 @@ import re
 import urllib.error
 import urllib.request
 
+import replays
 from lib import Daemon, Suite, check, equal, nothing_left, pack, run_native, run_wasm
 
 suite = Suite("registry", seconds=1200)
@@ -117,6 +118,18 @@ def test_what_cannot_be_resolved():
     job = d.wait(ids["nowhere"], SECONDS)
     equal((job["state"], job["error"]["kind"]), ("failed", "dependency"), f"an unknown crate ({job['error']})")
     check("this-crate-is-not-published-by-anyone" in json.dumps(job["error"]), "the crate is not named", job["error"])
+
+
+@suite.test
+def test_a_replay_fetches_by_the_lock():
+    job, _ = built("json wasi")
+    equal(job["lock"], "resolved", "lock")
+    folder = replays.fetched(suite, d, job["id"])
+    replays.reproduced(d, job, replays.run(folder, **replays.ca_bundle()))
+    # Without a network it says that it could not be tried.
+    status, out, err = replays.run(folder, https_proxy="http://127.0.0.1:9", http_proxy="http://127.0.0.1:9")
+    equal((status, out), (2, ""), f"status and output without a registry ({err[-500:]})")
+    check("fetch failed" in err, "what failed", err)
 
 
 @suite.test

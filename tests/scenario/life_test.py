@@ -13,12 +13,15 @@ import base64
 import concurrent.futures
 import hashlib
 import http.client
+import io
 import json
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 
@@ -144,9 +147,9 @@ CASES = {}
 
 
 def case(name, faults=(), rules=(), state="succeeded", kind=None, attempts=(1, 2), during=None, after=None, early=False,
-         **settings):
+         options=None, **settings):
     CASES[name] = dict(faults=list(faults), rules=list(rules), state=state, kind=kind, attempts=attempts, during=during,
-                       after=after, early=early, settings=settings)
+                       after=after, early=early, options=options or {}, settings=settings)
 
 
 def fault(endpoint, do, **more):
@@ -163,7 +166,7 @@ def run(name):
         if not c["early"]:
             fake.script(clear=["calls"])
             fake.script(faults=c["faults"])
-        id = d.accept("wasi", pack("empty_main"))
+        id = d.accept("wasi", pack("empty_main"), **c["options"])
         if c["during"]:
             c["during"](fake, d, id)
         job = d.wait(id)
@@ -388,6 +391,126 @@ case("trial-skips", rules=trial(77, "only the page provides it"), attempts=(1, 1
 case("trial-passes", rules=trial(0, "it ran."), attempts=(1, 1), after=verdict("pass", "it ran"))
 case("trial-host-dies", rules=trial(134, "node: fatal"), state="failed", kind="trial", attempts=(1, 1),
      after=verdict("fail", "134"))
+
+
+# A second build, where the first is in order.
+VERIFY = {"verify": "1"}
+OTHER = MODULE.replace(bytes.fromhex("0a040102000b"), bytes.fromhex("0a05010300010b"))  # one `nop` more
+
+
+def builds(*actions):
+    """What cargo does at the first, the second, ... time."""
+    return [{"kind": "exec", "command": "cargo build", "times": 1, "do": list(a)} for a in actions]
+
+
+FIRST = [COMPILES, ARTIFACT]
+BUSY_AGAIN = builds(FIRST, BUSY["do"])
+
+
+def verified(verdict, reason=None, **art):
+    def after(d, job):
+        v = job["verification"]
+        equal(v["verdict"], verdict, f"verdict of {v}")
+        check(reason is None or reason in v["reason"], "reason", v)
+        for key, value in art.items():
+            equal(v["artifacts"][0][key], value, key)
+        said = [w for w in job["warnings"] if w.startswith("not reproducible")]
+        equal(len(said), 0 if verdict == "reproducible" else 1, f"warnings {job['warnings']}")
+        names = [p["name"] for p in job["phases"] if p["attempt"] == job["attempt"]]
+        equal(names[:5], ["fetch", "build", "check", "verify-fetch", "verify-build"], "phases")
+
+    return after
+
+
+def when_building_again(act):
+    def during(fake, d, id):
+        ours = lambda: [c for c in fake.call()["containers"] if id in c["name"]]
+        until(lambda: d.job_log(id).count("Compiling") == 2, "cargo has begun again, and so taken its rule")
+        equal(d.job(id)["state"], "checking", "state during the second build")
+        held = [c for c in ours() if c["name"].endswith("-build")]
+        equal([c["removed"] for c in held], [True, False], "the first container is gone, the second is another")
+        work = lambda c: [m["Source"] for m in c["spec"]["HostConfig"]["Mounts"] if m["Target"] == "/work"]
+        equal(work(held[0]), work(held[1]), "work folder, by its path")
+        act(fake, d, id)
+
+    return during
+
+
+case("verify-same", options=VERIFY, attempts=(1, 1), after=lambda d, job: (
+    verified("reproducible", sha256=job["artifacts"][0]["sha256"], second_sha256=job["artifacts"][0]["sha256"],
+             first_difference=None)(d, job), replayed(d, job)))
+case("verify-different", options=VERIFY, attempts=(1, 1),
+     rules=builds(FIRST, [COMPILES, dict(ARTIFACT, base64=base64.b64encode(OTHER).decode())]),
+     after=verified("different", second_sha256=hashlib.sha256(OTHER).hexdigest(),
+                    first_difference={"section": "code", "offset": MODULE.index(b"\x0a\x04\x01\x02") + 1}))
+case("verify-second-fails", options=VERIFY, attempts=(1, 1), rules=builds(FIRST, [{"stderr": ERROR}, {"exit": 101}]),
+     after=verified("failed", "(compile): error[E0308]: mismatched types"))
+case("verify-second-is-empty", options=VERIFY, attempts=(1, 1), rules=builds(FIRST, [COMPILES]),
+     after=verified("different", second_sha256=None, first_difference=None))
+case("verify-second-is-too-slow", options=VERIFY, attempts=(1, 1), rules=BUSY_AGAIN, job_wall_seconds=8,
+     after=verified("failed", "timed_out"))
+case("verify-canceled", options=VERIFY, rules=BUSY_AGAIN, during=when_building_again(cancel), state="canceled",
+     kind="canceled", attempts=(1, 1))
+case("verify-daemon-killed", options=VERIFY, rules=BUSY_AGAIN, during=when_building_again(kill_daemon), attempts=(2, 2),
+     after=verified("reproducible"))
+case("verify-engine-restarted", options=VERIFY, rules=BUSY_AGAIN, attempts=(2, 2), after=verified("reproducible"),
+     during=when_building_again(lambda fake, d, id: fake.restart(seconds=1, containers="stop")))
+# The third container is the one that holds the second build.
+case("verify-create-500", [fault("create", "status", status=500, nth=3)], options=VERIFY, attempts=(2, 2),
+     after=verified("reproducible"))
+
+
+def replayed(d, job):
+    """GET /v1/jobs/{id}/replay: what was run, and nothing else; of an older job that there is none."""
+    path = f"/v1/jobs/{job['id']}/replay"
+    r = d.get(path)
+    equal((r.status, r.headers.get_content_type()), (200, "application/x-tar"), "the replay")
+    check(f"replay-{job['id']}.tar" in r.headers["Content-Disposition"], "its name", r.headers["Content-Disposition"])
+    equal(d.request("HEAD", path).body, b"", "HEAD")
+    with tarfile.open(fileobj=io.BytesIO(r.body)) as t:
+        top = f"replay-{job['id']}/"
+        found = {m.name.removeprefix(top): t.extractfile(m).read() for m in t.getmembers()}
+        equal(t.getmember(top + "replay.sh").mode, 0o755, "mode of the script")
+    # The fake's cargo writes no lock.
+    equal(sorted(found), ["cargo-config.toml", "mounts.tar", "replay.json", "replay.sh", "source.tar.gz", "tree.tar"], "files")
+    equal(hashlib.sha256(found["source.tar.gz"]).hexdigest(), job["source"]["sha256"], "the source")
+    said = json.loads(found["replay.json"])
+    equal([s["name"] for s in said["steps"]], ["cargo"], "steps: neither reading the manifest nor the trial, and once")
+    step, container = said["steps"][0], said["containers"][said["steps"][0]["container"]]
+    check("cargo" in " ".join(step["command"]) and "build" in step["command"], "command", step["command"])
+    check("CARGO_NET_OFFLINE=true" in step["env"], "env", step["env"])
+    equal((container["command"], container["network"]), (["sleep", "infinity"], False), "container")
+    equal(container["image"], job["toolchain"]["image"], "image")
+    equal({m["target"]: (m["from"], m["read_only"]) for m in container["mounts"]},
+          {"/work": ("work", False), "/tmp": ("tmp", False), "/bloomery/profile": ("profile", True),
+           "/bloomery/steps": ("steps", True)}, "mounts")
+    check(d.state not in json.dumps(said), "a path of the server's is in it", said)
+    equal(said["artifacts"], [{"name": "empty-main.wasm", "file": "target/wasm32-wasip1/release/empty-main.wasm",
+                               "sha256": hashlib.sha256(MODULE).hexdigest(), "size": len(MODULE)}], "artifacts")
+    with tarfile.open(fileobj=io.BytesIO(found["mounts.tar"])) as t:
+        check({"profile/profile.json", "steps/prepare.sh"} <= set(t.getnames()), "what was mounted", t.getnames())
+    equal(subprocess.run(["sh", "-n"], input=found["replay.sh"], check=False).returncode, 0, "the script's syntax")
+
+    # Of a job that is older than this.
+    d.stop()
+    with sqlite3.connect(os.path.join(d.state, "bloomery.db")) as db:
+        db.execute("DELETE FROM replays")
+    db.close()
+    d.start()
+    r = d.get(path)
+    equal((r.status, r.json()["error_kind"]), (404, "not_found"), "of an older job")
+    check("retry" in r.json()["hint"], "hint", r.json())
+
+
+case("replay-of-what-runs", rules=[BUSY], state="canceled", kind="canceled", attempts=(1, 1),
+     during=when_building(lambda fake, d, id: (no_replay(d, id, "building"), cancel(fake, d, id))),
+     after=lambda d, job: no_replay(d, job["id"], "did not succeed"))
+
+
+def no_replay(d, id, words):
+    r = d.get(f"/v1/jobs/{id}/replay")
+    equal((r.status, r.json()["error_kind"]), (409, "conflict"), "replay")
+    check(words in r.json()["detail"], "detail", r.json())
 
 
 @suite.test

@@ -397,7 +397,7 @@ static void test_refused(void **state)
     refused(state, "cargo_profile=debug", "release, dev");
     refused(state, "cargo_profile=a/b", "cargo_profile");
     refused(state, "toolchain=nightly", "pinned-1");
-    refused(state, "verify=1", "not available in this version");
+    refused(state, "verify=twice", "true or false");
     refused(state, "memory=xl", "one of sm, md, lg");
     refused(state, "depth=10", "from 1 to 9");
     refused(state, "manifest_path=/etc/Cargo.toml", "relative path");

@@ -1,6 +1,7 @@
 /* test_unpack.c - tarballs made by hand: what is refused, with which words, and what lands where. */
 #include "base/fs.h"
 #include "base/json.h"
+#include "base/proc.h"
 #include "base/tar.h"
 #include "inspect/layout.h"
 #include "inspect/tree.h"
@@ -118,6 +119,40 @@ static void refuse(struct buf *b, enum err_kind kind, const char *words)
     refuse_with(b, &defaults, kind, words);
 }
 
+/* What tar makes of the repacked tree is what was unpacked: paths, types, modes, times, links and bytes. */
+static void repacks_alike(int fd, const struct extract_options *wanted, const char *dir)
+{
+    static const char compare[] =
+        "umask 022; cd \"$1\" && mkdir t && tar -x -C t -f repacked.tar && mkdir -p t/src t/config && "
+        "for d in . t; do (cd $d && find src -mindepth 1 -printf '%p %y %m %T@ %l\\n' && find config src -type f "
+        "-printf "
+        "'%p %n %m %T@\\n') | sort >$d.list; done && cmp ..list t.list && diff -r --no-dereference src t/src && diff "
+        "-r config t/config "
+        "&& "
+        "rm -r t repacked.tar ..list t.list";
+    const char *const argv[] = {"sh", "-c", compare, "sh", dir, NULL};
+    AUTO(char_p) char *path = mem_printf("%s/repacked.tar", dir);
+    AUTO(fd) int to = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    AUTO(char_p) char *json = NULL;
+    AUTO(buf) struct buf out = {0};
+    struct extract_options o = *wanted;
+    struct proc p = PROC_INIT;
+    struct err err = ERR_INIT;
+    int status;
+
+    o.repack = true;
+    lseek(fd, 0, SEEK_SET);
+    if (extract_run(fd, to, &o, &json, &err) != 0)
+        fail_msg("not repacked: %s", err.msg);
+    p.argv = argv;
+    p.out = &out;
+    p.out_max = 64 << 10;
+    p.seconds = 60;
+    assert_int_equal(proc_run(&p, &status, &err), 0);
+    if (status != 0)
+        fail_msg("the repacked tree is another: %s", out.p ? out.p : "");
+}
+
 /* The answer, and the folder that the crate went to (owned; removed by done). */
 static cJSON *accept(struct buf *b, const struct extract_options *o, char **ret_dir)
 {
@@ -135,6 +170,7 @@ static cJSON *accept(struct buf *b, const struct extract_options *o, char **ret_
     if (extract_run(fd, dest, o, &extracted, &err) != 0)
         fail_msg("not extracted: %s", err.msg);
     assert_string_equal(checked, extracted);
+    repacks_alike(fd, o, dir);
     assert_int_equal(json_parse(checked, strlen(checked), "answer", &json, &err), 0);
     *ret_dir = STEAL(dir);
     return json;
