@@ -40,7 +40,8 @@ break_it() { # TOOL ARGUMENT...
     case "$BLOOMERY_NAME:$*" in
     interp:ld*--entry=main*) set -- "$@" --dynamic-linker=/libexec/ld-elf.so.1 ;;
     needed:ld*--entry=main*) set -- "$@" "$b/stdcxx.lib.so" ;;
-    type:ld*--entry=main* | executable:ld*--entry=main*) set -- "$@" -shared ;;
+    type:ld*--entry=main*) set -- ld -shared --entry=main -o "$BLOOMERY_OUTPUT" whole.o ld.lib.so ;;
+    executable:ld*--entry=main*) set -- ld -shared --entry=0 -o "$BLOOMERY_OUTPUT" whole.o ld.lib.so ;;
     exports:ld*--entry=main*)
         objcopy --redefine-sym main=start whole.o
         set -- "$@" --entry=start
