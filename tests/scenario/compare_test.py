@@ -55,7 +55,8 @@ def packages(**versions):
                           "features": [], "dependencies": []} for n, v in versions.items()]}
 
 
-BYTES = {w: b"\0asm\1\0\0\0" + w.encode() * n for w, n in (("a", 100), ("b", 120), ("c", 3), ("many", 4), ("e", 5))}
+# Of no format: what the inspector would say of them is written into the store.
+BYTES = {w: b"iron " + w.encode() * n for w, n in (("a", 100), ("b", 120), ("c", 3), ("many", 4), ("e", 5))}
 OLD = module(["add"], sizes=sizes(700, {"std": 400, "smelt": 300}, {"main": 300}))
 NEW = module(["add", "sub"], sizes=sizes(900, {"std": 400, "smelt": 500}, {"main": 500}))
 # word: id's last digit, bytes, metadata, packages, labels, and columns of its row
