@@ -62,6 +62,7 @@ class Server(Daemon):
 
     def seed(self, jobs):
         """Put finished jobs into the store of a stopped daemon; sources and blobs are written too."""
+        self.seeded = True
         db = sqlite3.connect(os.path.join(self.state, "bloomery.db"))
         for j in jobs:
             sha = self.put_file("sources", j.get("source", b"tar"))
