@@ -15,13 +15,18 @@ FILES, COMMANDS = 8, 40  # a page with fewer is not the walk-through any more
 suite = Suite("kits_page", seconds=900)
 
 
+CURRENT = "bloomery/profile-genode:current"
+
+
 def tags():
-    """The images of the profile: those of before stay, what the page has built goes."""
-    return {t for i in engine_get("/images/json") for t in i.get("RepoTags") or [] if t.startswith("bloomery/profile-genode:")}
+    """{name: image} of the profile: those of before stay, what the page has built goes."""
+    return {t: i["Id"] for i in engine_get("/images/json") for t in i.get("RepoTags") or []
+            if t.startswith("bloomery/profile-genode:")}
 
 
-def remove_new(before):
-    for tag in tags() - before:
+def restore(before):
+    engine_call("POST", f"/images/{before[CURRENT]}/tag?repo=bloomery/profile-genode&tag=current")
+    for tag in tags().keys() - before.keys():
         try:
             engine_call("DELETE", f"/images/{tag}")
         except (Failure, http.client.HTTPException) as e:
@@ -35,7 +40,7 @@ def test_page():
     check(files >= FILES and commands >= COMMANDS, f"the page has only {files} files, {commands} commands")
     equal([b.kind for b in steps].index("set"), 0, "place of the variables among the blocks")
     before = tags()
-    suite.on_exit(lambda: remove_new(before))
+    suite.on_exit(lambda: restore(before))
     reader = Reader(suite)
     reader.do(steps)
     nothing_left(reader.daemon)
