@@ -82,11 +82,11 @@ def test_what_is_not():
         v = job["verification"]
         equal(v["verdict"], "different", "verdict")
         only, = v["artifacts"]
-        built = d.artifact(job["id"])
-        equal(only["sha256"], hashlib.sha256(built).hexdigest(), "what is kept is the first build's")
+        kept = d.artifact(job["id"])
+        equal(only["sha256"], hashlib.sha256(kept).hexdigest(), "what is kept is the first build's")
         check(only["second_sha256"] not in (None, only["sha256"]), "the second's", only)
         equal(only["first_difference"]["section"], section, f"section for {profile}")
-        check(0 < only["first_difference"]["offset"] < len(built), "offset", only)
+        check(0 < only["first_difference"]["offset"] < len(kept), "offset", only)
         said = [w for w in job["warnings"] if "not reproducible" in w]
         check(len(said) == 1 and only["name"] in said[0] and section in said[0], "the warning", job["warnings"])
 
