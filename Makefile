@@ -5,8 +5,8 @@ VARIANT ?=
 BUILD   ?= build$(if $(VARIANT),/$(VARIANT))
 PREFIX  ?= /usr/local
 DESTDIR ?=
+CORES   := $(shell nproc)
 
-WANT     := libmicrohttpd sqlite3 libcjson libuv libcurl libarchive libelf libseccomp openssl zlib
 CC       ?= gcc
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wundef -Werror
 CPPFLAGS += -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DBLOOMERY_PREFIX='"$(PREFIX)"'
@@ -128,7 +128,7 @@ fuzz-replay: $(FUZZ) ## the fuzz corpora, once
 	@VARIANT=$(VARIANT) tests/run-fuzz-replay $(FUZZ)
 
 asan: ## every suite of `make test` with AddressSanitizer and UBSan
-	$(MAKE) VARIANT=asan all
+	$(MAKE) -j$(CORES) VARIANT=asan all
 	BUILD=build/asan VARIANT=asan tests/run-all test
 
 # test_sandbox is left out: its filters kill valgrind for valgrind's own system calls.
@@ -152,7 +152,7 @@ setup-test:
 	@docker/setup test
 
 demo: setup ## from nothing to a wasm module and a static binary
-	@$(MAKE) -s all
+	@$(MAKE) -s -j$(CORES) all
 	@for p in wasm wasi musl; do build/bloomeryd --state $(CURDIR)/state images build $$p || exit 1; done
 	@tests/demo
 
@@ -166,15 +166,15 @@ stop: ## end the daemon that demo started
 	@tests/stop
 
 test: setup-test ## every test that Debian's packages allow
-	@$(MAKE) -s all
+	@$(MAKE) -s -j$(CORES) all
 	@tests/run-all test
 
 test-registry: setup-test ## real crates and the schema tester: needs the crate and Python registries
-	@$(MAKE) -s all
+	@$(MAKE) -s -j$(CORES) all
 	@tests/run-all registry
 
 bench: setup-test ## where the time goes, as ratios
-	@$(MAKE) -s all
+	@$(MAKE) -s -j$(CORES) all
 	@build/bloomeryd images build
 	@tests/bench/run
 
