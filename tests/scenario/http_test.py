@@ -619,6 +619,7 @@ def test_artifacts_tar_and_source():
         seeded.refused(404, "not_found", "GET", f"/v1/jobs/{FAILED}/{name}")
     equal(len(seeded.get("/v1/keys").json()["keys"]), 1, "keys")
     equal(seeded.get(f"/v1/jobs/{DONE}/source").body, TARBALL, "source")
+    seeded.refused(404, "not_found", "GET", f"/v1/jobs/{DONE}/replay")  # a job of before there were replays
     seeded.refused(404, "not_found", "GET", f"/v1/jobs/{FAILED}/artifacts.tar")
     seeded.clean_tmp("a tar")
 
@@ -785,7 +786,8 @@ def test_the_document_was_used():
     want = {o["operationId"] for item in checker.spec["paths"].values() for o in item.values()}
     elsewhere = {"headArtifact", "headGetArtifact", "headGetSource", "putBuild", "ready",
                  "cancelGroup", "getGroupArtifactsTar",  # group_test.py
-                 "compareJobs", "listMakers"}  # compare_test.py
+                 "compareJobs", "listMakers",  # compare_test.py
+                 "getReplay"}  # life_test.py
     equal(sorted(want - done - elsewhere), [], "calls never made")
 
 
