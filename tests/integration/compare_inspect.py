@@ -316,11 +316,13 @@ def symbol_tables(path):
     return tables
 
 
-def own_spans(symbols, wanted):
-    """(section, start, size, names) of the symbols of these types, one for each place, and the bytes that they cover."""
+def own_spans(symbols, wanted, room=None):
+    """(section, start, size, names) of the symbols of these types, one for each place, and the bytes that they cover. room: the
+    sections' sizes, if they are known: a symbol that is larger than its section (musl's _init, as its shared library has it) is
+    nobody's bytes."""
     places = {}
     for kind, section, start, size, name in symbols:
-        if kind in wanted and size and section.isdigit():
+        if kind in wanted and size and section.isdigit() and (room is None or size <= room[int(section) - 1]):
             names = places.setdefault((int(section), start), {})
             names.setdefault(size, []).append(name)
     spans, covered, last = [], 0, (None, 0)
@@ -346,7 +348,7 @@ def compare_elf_sizes(path, ours, sections, tables, c):
         return
     functions, covered = [], 0
     for _, symbols in tables:
-        spans, bytes = own_spans(symbols, ("FUNC", "IFUNC"))
+        spans, bytes = own_spans(symbols, ("FUNC", "IFUNC"), [s[1] for s in sections] if len(tables) == 1 else None)
         functions += spans
         covered += bytes
     functions.sort(key=lambda f: -f[0])
@@ -426,6 +428,9 @@ def compare_elf(path, ours, c):
         symbols = externals(path)
     defined = sorted(n.split("@")[0] for t, n in symbols if t not in "Uwv")
     undefined = sorted(n.split("@")[0] for t, n in symbols if t in "Uwv")
+    if ours["type"] == "rel":  # nm calls those external that `ld -r --gc-sections` has made local, too
+        local = set(re.findall(r"LOCAL\s+\w+\s+UND (\S+)$", run("readelf", "-sW", path), re.M))
+        undefined = [n for n in undefined if n not in local]
     c.same("exports", sorted(ours["exports"]), defined)
     c.same("undefined", sorted(ours["undefined"]), undefined)
     size = run("size", path).splitlines()

@@ -160,8 +160,8 @@ def test_nothing_defines_it():
 @suite.test
 def test_another_type_than_the_library_s():
     error = refused(small('extern "C" { fn lseek(fd: i32, at: i64, whence: i32) -> i64; }\n'
-                          "fn main() { println!(\"{}\", unsafe { lseek(0, 0, 0) }) }\n"), "contract")
-    check("lseek" in error["message"] and error["hint"], "the error", error)
+                          "fn main() { println!(\"{}\", unsafe { lseek(0, 0, 0) }) }\n"), "link")
+    check("lseek" in error["message"] and "crate libc" in error["hint"], "the error", error)
 
 
 @suite.test
@@ -206,14 +206,6 @@ def test_contract_by_rule():
         check(found["ok"] is False and word in found["detail"], f"{way}: check {rule}", found, error)
     error = d.job(ids["unshared"])["error"]
     check("lind-wasm" in error["message"], "the job's error names the host", error)
-
-
-@suite.test
-def test_a_program_s_own_export():
-    """It is marked in cargo's object, and the final link knows it by that."""
-    code = '#[no_mangle] pub extern "C" fn smelt(ore: i32) -> i32 { ore / 4 }\nfn main() {}\n'
-    a = d.artifacts(d.succeed(d.accept("lind", small(code), trial="off"))["id"])["small.wasm"]
-    check("smelt" in {e["name"] for e in a["metadata"]["exports"]}, "exports", a["metadata"]["exports"])
 
 
 @suite.test

@@ -96,7 +96,7 @@ def setup():
         ids[way] = d.accept("modern-broken", pack("unikraft_lib"), broken=way)
     ids["exports"] = d.accept("modern-broken", pack("unikraft_bin"), broken="silent")
     ids["dynamic"] = d.accept(PROGRAM, pack("unikraft_lib"), broken="-no-pie")
-    ids["pie"] = d.accept(PROGRAM, pack("unikraft_lib"), broken="-static-pie")
+    ids["part"] = d.accept(PROGRAM, pack("unikraft_lib"), broken="-nostdlib -r -Wl,-u,main")
 
 
 def checks(artifact):
@@ -308,7 +308,7 @@ def test_contract_of_the_program_and_the_image():
 
     broken("dynamic", "unikraft-lib.linux", "interp", "ld-musl")
     broken("dynamic", "unikraft-lib.linux", "needed", "libc.so")
-    broken("pie", "unikraft-lib.linux", "type", "dyn")
+    broken("part", "unikraft-lib.linux", "type", "rel")
     broken("object", "unikraft-lib.img", "type", "rel")
     broken("object", "unikraft-lib.img", "executable", "no program")
     broken("exports", "unikraft-bin.a", "exports", "rust_main")
