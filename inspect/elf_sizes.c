@@ -120,6 +120,8 @@ static bool place(const struct elf_image *img, const GElf_Sym *sym, struct span 
     const GElf_Phdr *tls = GELF_ST_TYPE(sym->st_info) == STT_TLS ? elf_segment_of(img, PT_TLS) : NULL;
     /* An object's symbols are relative to their section, and a program's thread-local ones to their segment. */
     uint64_t start = sym->st_value;
+    if (img->head.e_machine == EM_ARM && GELF_ST_TYPE(sym->st_info) == STT_FUNC)
+        start &= ~UINT64_C(1); /* says that it is Thumb code */
     if (img->head.e_type != ET_REL)
         start += (tls ? tls->p_vaddr : 0) - s->sh_addr;
     if (sym->st_size == 0 || start > s->sh_size || sym->st_size > s->sh_size - start)

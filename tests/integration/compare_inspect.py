@@ -398,7 +398,7 @@ def compare_elf(path, ours, c):
     c.same("class", f"ELF{ours['class']}", head["Class"])
     c.same("type", ours["type"].upper(), head["Type"].split()[0])
     c.same("machine", {"x86_64": "Advanced Micro Devices X86-64", "aarch64": "AArch64",
-                       "i386": "Intel 80386"}.get(ours["machine"]), head["Machine"])
+                       "i386": "Intel 80386", "arm": "ARM"}.get(ours["machine"]), head["Machine"])
     sections = elf_sections(path)
     c.same("sections", [(s["name"], s["size"]) for s in ours["sections"]], [s[:2] for s in sections])
     c.sections(ours, [(stem(name) if ours["type"] == "rel" else name, size) for name, size, kind, _ in sections

@@ -8,13 +8,14 @@ import gzip
 import hashlib
 import http.server
 import io
+import ipaddress
 import json
 import os
 import subprocess
 import tarfile
 import threading
 
-from lib import BUILD, Daemon, ENGINE, Suite, check, entry, equal, inline, tar_of
+from lib import BUILD, Daemon, Suite, check, engine_get, entry, equal, inline, tar_of
 
 suite = Suite("mirror")
 asked = []
@@ -54,8 +55,9 @@ class Registry(http.server.BaseHTTPRequestHandler):
 
 
 def serve():
-    bridge = json.loads(subprocess.run(["docker", "-H", "unix://" + ENGINE, "network", "inspect", "bridge"], check=True,
-                                       stdout=subprocess.PIPE).stdout)[0]["IPAM"]["Config"][0]["Gateway"]
+    network = engine_get("/networks/bridge")["IPAM"]["Config"][0]
+    # An Engine of its first start does not say it: then it is the first address.
+    bridge = network.get("Gateway") or str(next(ipaddress.ip_network(network["Subnet"]).hosts()))
     server = http.server.ThreadingHTTPServer((bridge, 0), Registry)
     server.address = f"{bridge}:{server.server_port}"
     threading.Thread(target=server.serve_forever, daemon=True).start()
