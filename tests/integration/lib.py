@@ -35,7 +35,7 @@ CRATES = os.path.join(ROOT, "tests", "crates")
 BUILD = os.path.join(ROOT, os.environ.get("BUILD", "build"))
 ENGINE = os.environ.get("ENGINE_SOCKET", "/var/run/docker.sock")
 SHARE = os.environ.get("SHARE_DIR", ROOT)  # profiles, steps and schema
-PATIENCE = 240 if "asan" in BUILD else 120  # seconds that nothing takes on any sane machine
+PATIENCE = 600 if "asan" in BUILD else 300  # seconds that nothing takes on any sane machine
 FINISHED = ("succeeded", "failed", "canceled")
 MIB = 1 << 20
 
@@ -104,7 +104,7 @@ class Late(BaseException):
 
 
 class Suite:
-    def __init__(self, name, seconds=600):
+    def __init__(self, name, seconds=1200):
         self.name, self.seconds = name, seconds
         self.tests, self.closers, self.daemons = [], [], []
 
