@@ -184,8 +184,8 @@ def add_operation(label, id):
         wrong, statuses = report()
         check(label in wrong, "schemathesis did not test it")
         check(not wrong[label], f"{label}:\n{wrong[label][:6000]}")
-        # Answers that all are refusals would prove little.
-        good = {s for s in statuses.get(id, {}) if s[0] in "23" or (id, s) == ("ready", "503")}
+        # Answers that all are refusals would prove little. No Engine is there, and no job that was really run: life_test.py has replays.
+        good = {s for s in statuses.get(id, {}) if s[0] in "23" or (id, s) in (("ready", "503"), ("getReplay", "404"))}
         check(good, f"{label} was never answered well", statuses.get(id))
 
     test.__name__ = id
